@@ -1,0 +1,126 @@
+"""The gate: stage a candidate, audit it, and only then publish it.
+
+Belongs here: what stands between a computed frame and the lake, and how it shows in the Dagster UI. Does not belong
+here: how a frame is computed. The order matters: every check result is yielded before the failure is raised, because
+a result that comes after is lost; nothing is renamed into the lake before all checks of all candidates have passed.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from coterie.tables import Table
+from resources.audit import Finding, Suite, audit, hide_persons, load_suite
+from resources.lake import Lake, Staged
+
+SUITES = Path(__file__).parent / "suites"
+PREVIEW_ROWS = 8
+
+Yielded = dg.AssetCheckResult | dg.MaterializeResult
+
+
+class GateError(dg.Failure):
+    """A candidate was rejected. It is not retried: the same input would be rejected again."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__(description=description, allow_retries=False)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A frame that wants to become a partition.
+
+    `findings` are the relational and statistical checks of its stage; `notes` are texts that are published inside
+    the file; `metadata` is shown in the UI beside the row count and the preview.
+    """
+
+    table: Table
+    frame: pl.DataFrame
+    findings: Sequence[Finding] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@cache
+def suite(table: Table) -> Suite:
+    """The audit suite of a table, read once."""
+    return load_suite(table, SUITES)
+
+
+def gate(
+    context: dg.AssetExecutionContext, lake: Lake, candidates: Sequence[Candidate], *, extra: Sequence[Finding] = ()
+) -> Iterator[Yielded]:
+    """Stage, audit and publish the candidates of one step, all or none.
+
+    Raises:
+        GateError: a check of severity error failed; nothing was published.
+    """
+    day = date.fromisoformat(context.partition_key)
+    with ExitStack() as stages:
+        staged = [stages.enter_context(lake.stage(c.table, day, c.frame, c.notes)) for c in candidates]
+        findings = {
+            c.table.name: [*audit(suite(c.table), s.frame), *c.findings]
+            for c, s in zip(candidates, staged, strict=True)
+        }
+        failed = [(t, f) for t, fs in findings.items() for f in fs if not f.passed and f.severity == "error"]
+        if failed:
+            for table, found in findings.items():
+                yield from (check_result(table, finding) for finding in found)
+            raise GateError(
+                f"{day}: {len(failed)} check(s) failed, nothing was published and the last good partition stays. "
+                + " | ".join(f"{table}.{finding.check}: {finding.says}" for table, finding in failed)
+            )
+        for candidate, ready in zip(candidates, staged, strict=True):
+            version = file_version(ready)
+            lake.publish(ready)
+            yield dg.MaterializeResult(
+                asset_key=candidate.table.name,
+                check_results=[check_result(candidate.table.name, f) for f in findings[candidate.table.name]],
+                data_version=dg.DataVersion(version),
+                metadata={
+                    "dagster/partition_row_count": ready.frame.height,
+                    "preview": preview(candidate.table, ready.frame),
+                    **candidate.metadata,
+                },
+            )
+
+
+def check_result(table: str, finding: Finding) -> dg.AssetCheckResult:
+    """A finding as the UI shows it: what was expected, the counts, and sample rows."""
+    metadata: dict[str, Any] = dict(finding.numbers)
+    if finding.sample is not None and finding.sample.height:
+        metadata["sample_rows"] = dg.MetadataValue.md(markdown(finding.sample))
+    return dg.AssetCheckResult(
+        asset_key=table,
+        check_name=finding.check,
+        passed=finding.passed,
+        severity=dg.AssetCheckSeverity.ERROR if finding.severity == "error" else dg.AssetCheckSeverity.WARN,
+        description=finding.says,
+        metadata=metadata,
+    )
+
+
+def preview(table: Table, frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
+    """The first rows, for a person: ids of users hidden, long texts cut, numbers short."""
+    return dg.MetadataValue.md(markdown(hide_persons(table, frame.head(PREVIEW_ROWS))) if frame.height else "no rows")
+
+
+def markdown(frame: pl.DataFrame) -> str:
+    """A small frame as a Markdown table."""
+    shown = frame.with_columns(
+        pl.col(pl.Float64).round_sig_figs(4), pl.col(pl.String).str.slice(0, 120).str.replace_all(r"[|\n\r]", " ")
+    )
+    return shown.to_pandas().to_markdown(index=False)
+
+
+def file_version(staged: Staged) -> str:
+    """Hash of the staged bytes: equal inputs give equal versions, so Dagster does not mark downstream days stale."""
+    return hashlib.sha256(staged.path.read_bytes()).hexdigest()[:16]

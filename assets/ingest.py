@@ -1,0 +1,168 @@
+"""Raw events, raw items and what was rejected: one day of the source, as it occurred."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import dagster as dg
+import polars as pl
+
+from assets.gate import Candidate, GateError, Yielded, check_result, gate
+from assets.tables import RETRY, check_specs, refuses_in_words, shares, spec, table_asset, today, yesterday
+from coterie.errors import SourceError
+from coterie.sources import DayRead, Source, read_events, read_items
+from coterie.tables import QUARANTINE, RAW_EVENTS, RAW_ITEMS
+from resources.audit import Finding, hide_persons
+from resources.configurable import Log, Method, Storage
+from resources.lake import Lake
+from resources.warehouse import Warehouse
+
+READABLE = "Every file that holds the day can be read as the description says"
+ENOUGH = "The day has at least as many events as the source expects"
+QUARANTINED = "The share of rejected rows is within the source's bound"
+
+
+def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """The assets of the group `ingest`."""
+
+    @dg.multi_asset(
+        name="raw_events",
+        specs=[
+            spec(
+                RAW_EVENTS,
+                deps=[],
+                kinds={"duckdb", "parquet"},
+                says="What occurred on the day, whenever it arrived: the source's rows, normalised, repeats removed.",
+            ),
+            spec(
+                QUARANTINE,
+                deps=[],
+                kinds={"duckdb", "parquet"},
+                says="Rows of the day that break a row rule, as they came, each with its reason. Nothing vanishes.",
+            ),
+        ],
+        check_specs=[
+            *check_specs(
+                RAW_EVENTS,
+                days,
+                {"source_readable": READABLE, "enough_events": ENOUGH, "quarantined_share": QUARANTINED},
+            ),
+            *check_specs(QUARANTINE, days, {}),
+        ],
+        partitions_def=days,
+        retry_policy=RETRY,
+    )
+    @refuses_in_words
+    def raw_events(context: dg.AssetExecutionContext, storage: Storage, log: Log) -> Iterator[Yielded]:
+        day = today(context)
+        opened = log.open()
+        try:
+            read = read_events(opened.source, opened.index(), day, pseudonym_key=log.key, forgotten=log.forgotten())
+            items = read_items(opened.source, item_ids=read.frame["item_id"].unique(), created_on=day)
+        except SourceError as error:
+            yield check_result("raw_events", Finding("source_readable", False, f"raw_events: {error}"))
+            raise GateError(f"{day}: raw_events.source_readable: {error}") from error
+        rejects = pl.concat([read.rejects, items.rejects])
+        context.log.info(f"{day}: {read.read} rows read, {read.repeated} repeats, {rejects['copies'].sum()} rejected")
+        yield from gate(
+            context,
+            storage.lake,
+            [
+                Candidate(
+                    RAW_EVENTS,
+                    read.frame,
+                    findings=[
+                        Finding("source_readable", True, READABLE, numbers={"rows read": read.read}),
+                        _enough(opened.source, read),
+                        _quarantined("raw_events", opened.source, read.read - read.repeated, read.rejects),
+                    ],
+                    notes={"source_digest": read.digest},
+                    metadata=shares(
+                        rows_read=read.read, repeats_removed=read.repeated, users=read.frame["user_id"].n_unique()
+                    ),
+                ),
+                Candidate(QUARANTINE, rejects, metadata={"reasons": _reasons(rejects)}),
+            ],
+        )
+
+    @table_asset(
+        RAW_ITEMS,
+        days,
+        deps=["raw_events"],
+        looks_back=["raw_items"],
+        kinds={"duckdb", "parquet"},
+        says="Items first seen on the day (in an event, or by their date of creation), and known ones that changed.",
+        checks={"quarantined_share": QUARANTINED},
+    )
+    def raw_items(
+        context: dg.AssetExecutionContext, storage: Storage, log: Log, method: Method, warehouse: Warehouse
+    ) -> Iterator[Yielded]:
+        day = today(context)
+        lake = storage.lake
+        yesterday(lake, method, "raw_items", day)
+        source = log.open().source
+        seen = lake.read("raw_events", day)["item_id"].unique()
+        read = read_items(source, item_ids=seen, created_on=day)
+        fresh = _new_or_changed(warehouse, lake, read.frame, day)
+        yield from gate(
+            context,
+            lake,
+            [
+                Candidate(
+                    RAW_ITEMS,
+                    fresh,
+                    findings=[_quarantined("raw_items", source, read.frame.height + read.rejects.height, read.rejects)],
+                    metadata=shares(
+                        items_of_the_day=read.frame.height,
+                        without_text=fresh["text"].null_count(),
+                        **{f"language {k}": n for k, n in sorted(fresh["language"].value_counts().iter_rows())},
+                    ),
+                )
+            ],
+        )
+
+    return [raw_events, raw_items]
+
+
+def _new_or_changed(warehouse: Warehouse, lake: Lake, items: pl.DataFrame, day: date) -> pl.DataFrame:
+    known = warehouse.known_items(lake, items["item_id"], last=day - timedelta(days=1))
+    return items.join(known.select("item_id", "content_hash"), on=["item_id", "content_hash"], how="anti")
+
+
+def _enough(source: Source, read: DayRead) -> Finding:
+    fewest = source.quality.min_events
+    found = read.frame.height
+    return Finding(
+        "enough_events",
+        found >= fewest,
+        ENOUGH if found >= fewest else f"raw_events: expected at least {fewest} events, found {found}",
+        numbers={"events": found, "expected at least": fewest},
+    )
+
+
+def _quarantined(table: str, source: Source, rows: int, rejects: pl.DataFrame) -> Finding:
+    bound = source.quality.max_quarantined_share
+    rejected = int(rejects["copies"].sum())
+    share = rejected / rows if rows else 0.0
+    says = QUARANTINED
+    if share > bound:
+        reasons = ", ".join(f"{reason} ({n})" for reason, n in _counts(rejects))
+        says = (
+            f"{table}: {rejected} of {rows} rows ({share:.1%}) were rejected, the bound is {bound:.1%} "
+            f"(quality.max_quarantined_share): {reasons}"
+        )
+    return Finding(
+        "quarantined_share",
+        share <= bound,
+        says,
+        numbers=shares(rejected=rejected, rows=rows, share=share, bound=bound),
+        # The reason and the table are enough to find the rows; payloads stay out of the event log.
+        sample=hide_persons(QUARANTINE, rejects.head(10)) if share > bound else None,
+    )
+
+
+def _counts(rejects: pl.DataFrame) -> list[tuple[str, int]]:
+    return sorted(rejects.group_by("reason").agg(pl.col("copies").sum()).iter_rows(), key=lambda r: (-r[1], r[0]))
+
+
+def _reasons(rejects: pl.DataFrame) -> str:
+    return "; ".join(f"{reason}: {n}" for reason, n in _counts(rejects)) or "none"

@@ -1,0 +1,120 @@
+"""Item labels: what each new text is about, by the labeller that the settings choose."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import polars as pl
+from coterie.labels.base import Labelled, item_labels
+
+from assets.gate import Candidate, Yielded, gate
+from assets.tables import shares, table_asset, today
+from coterie.tables import ITEM_LABELS
+from resources.audit import Finding
+from resources.configurable import LabellerChoice, Log, Storage
+
+MOST_FAILED = 0.05
+FAILED = f"At most {MOST_FAILED:.0%} of the texts could not be labelled for a technical reason"
+KNOWN = "Every labelled item is an item of the day, every interest one of the taxonomy"
+SUMS = "The weights of an item sum to 1"
+COVERAGE = "At least a fifth of the items with text has a label (a warning: an honest labeller may abstain)"
+
+
+def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """The assets of the group `labels`."""
+
+    @table_asset(
+        ITEM_LABELS,
+        days,
+        deps=["raw_items"],
+        kinds={"python", "anthropic"},
+        says="The interests of each item that is new or changed. An item that no interest fits has no row.",
+        checks={"failed_share": FAILED, "known": KNOWN, "weights_sum": SUMS, "coverage": COVERAGE},
+    )
+    def labels(
+        context: dg.AssetExecutionContext, storage: Storage, log: Log, labeller: LabellerChoice
+    ) -> Iterator[Yielded]:
+        lake = storage.lake
+        items = lake.read("raw_items", today(context))
+        taxonomy = log.taxonomy()
+        chosen = labeller.make(taxonomy)
+        texts = items.unique("text_hash", keep="first", maintain_order=True)
+        labelled = chosen.label(texts.select("text_hash", "text", "hashtags", "language"))
+        frame = item_labels(items, labelled, chosen, taxonomy.version)
+        context.log.info(
+            f"{texts.height} texts: {labelled.labels['text_hash'].n_unique()} labelled, "
+            f"{len(labelled.abstained)} abstained, {len(labelled.failed)} failed"
+        )
+        yield from gate(
+            context,
+            lake,
+            [
+                Candidate(
+                    ITEM_LABELS,
+                    frame,
+                    findings=[
+                        _failed(labelled, texts.height),
+                        _known(frame, items, set(taxonomy.frame()["interest_id"])),
+                        _sums(frame),
+                        _coverage(frame, items),
+                    ],
+                    metadata={
+                        "labelled": labelled.labels["text_hash"].n_unique(),
+                        "abstained": len(labelled.abstained),
+                        "failed": len(labelled.failed),
+                        "labeller": f"{chosen.name} {chosen.model}",
+                        "taxonomy_version": taxonomy.version,
+                        **shares(**labelled.usage),
+                    },
+                )
+            ],
+        )
+
+    return [labels]
+
+
+def _failed(labelled: Labelled, texts: int) -> Finding:
+    share = len(labelled.failed) / texts if texts else 0.0
+    reasons = "; ".join(sorted(set(labelled.failed.values()))[:5])
+    return Finding(
+        "failed_share",
+        share <= MOST_FAILED,
+        FAILED if share <= MOST_FAILED else f"item_labels: {len(labelled.failed)} of {texts} texts failed: {reasons}",
+        numbers=shares(failed=len(labelled.failed), texts=texts, share=share, bound=MOST_FAILED),
+    )
+
+
+def _known(frame: pl.DataFrame, items: pl.DataFrame, interests: set[str]) -> Finding:
+    strangers = frame.filter(
+        ~pl.col("item_id").is_in(items["item_id"].implode()) | ~pl.col("interest_id").is_in(sorted(interests))
+    )
+    return Finding(
+        "known",
+        strangers.is_empty(),
+        KNOWN if strangers.is_empty() else f"item_labels: {strangers.height} rows name an unknown item or interest",
+        numbers={"rows": frame.height, "unexpected": strangers.height},
+        sample=strangers.head(10),
+    )
+
+
+def _sums(frame: pl.DataFrame) -> Finding:
+    off = frame.group_by("item_id").agg(pl.col("weight").sum()).filter((pl.col("weight") - 1).abs() > 1e-9)
+    return Finding(
+        "weights_sum",
+        off.is_empty(),
+        SUMS if off.is_empty() else f"item_labels: the weights of {off.height} items do not sum to 1",
+        numbers={"items": frame["item_id"].n_unique(), "unexpected": off.height},
+        sample=off.sort("item_id").head(10),
+    )
+
+
+def _coverage(frame: pl.DataFrame, items: pl.DataFrame) -> Finding:
+    with_text = items.filter(pl.col("text").is_not_null() | (pl.col("hashtags") != "[]"))
+    covered = with_text["item_id"].is_in(frame["item_id"].implode()).sum()
+    share = covered / with_text.height if with_text.height else 1.0
+    return Finding(
+        "coverage",
+        share >= 0.2,
+        COVERAGE,
+        severity="warning",
+        numbers=shares(labelled=int(covered), items_with_text=with_text.height, share=share),
+    )

@@ -1,0 +1,201 @@
+"""Auditing a candidate with Great Expectations: the one module that knows it.
+
+A suite is data: one YAML file a table, in which a named check holds one or more expectations. Four checks come from
+the table's contract and need no writing: `rows`, `columns`, `complete` (no nulls where none may be) and `key`.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import polars as pl
+import yaml
+
+from coterie.errors import CoterieError
+from coterie.tables import Table
+
+if TYPE_CHECKING:
+    from great_expectations.core import ExpectationValidationResult
+
+Severity = Literal["error", "warning"]
+SAMPLE_ROWS = 10
+PERSONAL = ("user_id", "source", "target", "payload")
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One expectation of Great Expectations: its class without the `Expect`, and its arguments."""
+
+    kind: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A named group of expectations that pass or fail together."""
+
+    name: str
+    says: str
+    expectations: tuple[Expectation, ...] = ()
+    severity: Severity = "error"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """The checks of one table, in the order in which they are shown."""
+
+    table: Table
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found: `sample` holds offending rows, `numbers` what was counted or measured."""
+
+    check: str
+    passed: bool
+    says: str
+    severity: Severity = "error"
+    numbers: dict[str, int | float | str] = field(default_factory=dict)
+    sample: pl.DataFrame | None = None
+
+
+def load_suite(table: Table, folder: Path) -> Suite:
+    """The suite of a table: its contract's four checks, then those of `folder/<table>.yaml`.
+
+    Raises:
+        CoterieError: the file gives no row bounds, or a check no expectation.
+    """
+    path = folder / f"{table.name}.yaml"
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(content.get("rows"), dict) or set(content["rows"]) != {"min", "max"}:
+        raise CoterieError(f"{path.name}: expected `rows: {{min: ..., max: ...}}`, found {content.get('rows')!r}")
+    checks = [*_contract_checks(table, content["rows"]["min"], content["rows"]["max"])]
+    for name, check in (content.get("checks") or {}).items():
+        expectations = tuple(Expectation(kind, args) for item in check.get("expect", []) for kind, args in item.items())
+        if not expectations:
+            raise CoterieError(f"{path.name}: check `{name}` has no `expect`")
+        checks.append(Check(name, check["says"], expectations, check.get("severity", "error")))
+    return Suite(table, tuple(checks))
+
+
+def _contract_checks(table: Table, fewest: int, most: int) -> Iterable[Check]:
+    bounds = Expectation("TableRowCountToBeBetween", {"min_value": fewest, "max_value": most})
+    yield Check("rows", f"Between {fewest} and {most} rows", (bounds,))
+    names = Expectation("TableColumnsToMatchSet", {"column_set": list(table.schema), "exact_match": True})
+    yield Check("columns", "Exactly the columns of the contract", (names,))
+    full = tuple(Expectation("ColumnValuesToNotBeNull", {"column": c.name}) for c in table.columns if not c.nullable)
+    yield Check("complete", "No nulls where the contract allows none", full)
+    if len(table.key) == 1:
+        unique = Expectation("ColumnValuesToBeUnique", {"column": table.key[0]})
+    else:
+        unique = Expectation("CompoundColumnsToBeUnique", {"column_list": list(table.key)})
+    yield Check("key", f"No two rows share {', '.join(table.key)}", (unique,))
+
+
+def audit(suite: Suite, frame: pl.DataFrame) -> list[Finding]:
+    """Run a suite over a candidate: one finding per check, in the suite's order.
+
+    An expectation that cannot run (a missing column, a wrong type) fails its check and says why.
+    """
+    # Imported here: it takes seconds, and only a step that audits should pay.
+    import great_expectations as gx
+    import great_expectations.expectations as gxe
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    # Arrow-backed columns take a third of the memory of numpy-backed ones.
+    batch = (
+        context.data_sources.add_pandas("candidate")
+        .add_dataframe_asset("candidate")
+        .add_batch_definition_whole_dataframe("all")
+        .get_batch({"dataframe": frame.to_pandas(use_pyarrow_extension_array=True)})
+    )
+    expectations = [
+        getattr(gxe, f"Expect{e.kind}")(**e.arguments, meta={"check": check.name})
+        for check in suite.checks
+        for e in check.expectations
+    ]
+    report = batch.validate(
+        gx.ExpectationSuite(name=suite.table.name, expectations=expectations), result_format="SUMMARY"
+    )
+    results: dict[str, list[ExpectationValidationResult]] = {}
+    for result in report.results:  # it reorders them: map by name, never by position
+        results.setdefault(result.expectation_config.meta["check"], []).append(result)
+    return [_finding(suite.table, check, results.get(check.name, []), frame) for check in suite.checks]
+
+
+def _finding(
+    table: Table, check: Check, results: Sequence["ExpectationValidationResult"], frame: pl.DataFrame
+) -> Finding:
+    failed = [result for result in results if not result.success]
+    if len(results) != len(check.expectations):
+        return Finding(check.name, False, f"{table.name}: not every expectation of {check.name} was run")
+    if not failed:
+        return Finding(check.name, True, check.says, check.severity, {"rows": frame.height})
+    said = [_words(result) for result in failed]
+    rows: set[int] = set()
+    for result in failed:
+        rows |= {i for i in (result.result or {}).get("partial_unexpected_index_list") or [] if isinstance(i, int)}
+    unexpected = sum(int((result.result or {}).get("unexpected_count") or 0) for result in failed)
+    return Finding(
+        check.name,
+        False,
+        f"{table.name}: {check.says.lower()} — " + "; ".join(said),
+        check.severity,
+        {
+            "rows": frame.height,
+            "unexpected": unexpected,
+            "expectation": ", ".join(f"Expect{_kind(result)}" for result in failed),
+        },
+        hide_persons(table, frame[sorted(rows)[:SAMPLE_ROWS]]) if rows else None,
+    )
+
+
+def _kind(result: "ExpectationValidationResult") -> str:
+    return "".join(part.capitalize() for part in str(result.expectation_config.type).split("_")[1:])
+
+
+def _words(result: "ExpectationValidationResult") -> str:
+    """What an expectation found, in one clause: Great Expectations' own numbers, or why it could not run."""
+    kwargs = result.expectation_config.kwargs
+    where = kwargs.get("column") or ", ".join(kwargs.get("column_list") or [])
+    found = result.result or {}
+    if "unexpected_count" in found:
+        values = ", ".join(
+            repr(v) for v in list(dict.fromkeys(map(str, found.get("partial_unexpected_list") or [])))[:3]
+        )
+        personal = any(name in where.split(", ") for name in PERSONAL)
+        of = f" of {found.get('element_count')}" if found.get("element_count") is not None else ""
+        return f"Expect{_kind(result)} on {where}: {found['unexpected_count']}{of} rows break it" + (
+            f", such as {values}" if values and not personal else ""
+        )
+    if "observed_value" in found:
+        return f"Expect{_kind(result)}: found {found['observed_value']}{_mismatch(found)}"
+    return f"Expect{_kind(result)} on {where} could not run: {_exception(result)}"
+
+
+def _mismatch(found: dict[str, Any]) -> str:
+    mismatched = (found.get("details") or {}).get("mismatched") or {}
+    parts = [f"{word} {', '.join(map(str, names))}" for word, names in sorted(mismatched.items())]
+    return f" ({'; '.join(parts)})" if parts else ""
+
+
+def _exception(result: "ExpectationValidationResult") -> str:
+    info = result.exception_info or {}
+    nested = [value for value in info.values() if isinstance(value, dict)] or [info]
+    return "; ".join(str(value.get("exception_message", "no reason given"))[:300] for value in nested)
+
+
+def hide_persons(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
+    """Replace ids of persons by short hashes, and leave payloads out: samples end up in an event log for ever."""
+    persons = [c for c in ("user_id", "source", "target") if table.private and c in frame.columns]
+    hidden = [pl.col(c).map_elements(_hidden, return_dtype=pl.String) for c in persons]
+    return frame.with_columns(hidden).drop("payload", strict=False)
+
+
+def _hidden(value: str) -> str:
+    return "hidden-" + hashlib.blake2b(value.encode(), digest_size=4).hexdigest()

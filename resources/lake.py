@@ -1,0 +1,280 @@
+"""The lake: one Parquet file per table and day, published by one atomic rename.
+
+Belongs here: paths, staging, publishing, the views file, forgetting users. Does not belong here: what a table
+means (coterie.tables) or whether a candidate is good enough (assets.gate).
+
+Layout below the home folder: `lake/<table>/day=YYYY-MM-DD/part-0.parquet` is what readers see,
+`stage/<table>/day=YYYY-MM-DD/` is where a candidate waits, `coterie.duckdb` holds one view per table.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pyarrow.parquet as pq
+
+from coterie.errors import MissingDayError
+from coterie.tables import TABLES, Table
+
+PART = "part-0.parquet"
+VIEWS = "coterie.duckdb"
+# Fixed, so that the bytes do not depend on how many threads made the frame.
+ROW_GROUP_ROWS = 131_072
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A candidate on disk, beside the lake and invisible to readers, with a lock on its partition."""
+
+    table: Table
+    day: date
+    path: Path
+    frame: pl.DataFrame
+
+
+class Lake:
+    """Tables by day below a home folder."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home.absolute()
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def partition(self, table: str, day: date) -> Path:
+        """Path of the published file of a day, whether or not it exists."""
+        return self.home / "lake" / table / f"day={day.isoformat()}" / PART
+
+    def has(self, table: str, day: date) -> bool:
+        """Whether the day is published."""
+        return self.partition(table, day).exists()
+
+    def days(self, table: str) -> list[date]:
+        """Published days, oldest first."""
+        found = (self.home / "lake" / table).glob(f"day=*/{PART}")
+        return sorted(date.fromisoformat(path.parent.name.removeprefix("day=")) for path in found)
+
+    def files(self, table: str, *, first: date | None = None, last: date | None = None) -> list[Path]:
+        """Published files of the days from `first` to `last`, both inclusive, oldest first."""
+        return [
+            self.partition(table, day)
+            for day in self.days(table)
+            if (first is None or day >= first) and (last is None or day <= last)
+        ]
+
+    def read(self, table: str, day: date) -> pl.DataFrame:
+        """The rows of one day, in canonical order, without `day`.
+
+        Raises:
+            MissingDayError: the day is not published; the text says what to materialize.
+        """
+        path = self.partition(table, day)
+        if not path.exists():
+            raise MissingDayError(f"{table} of {day} is not in the lake. Materialize {table} for {day} first.")
+        return pl.read_parquet(path, hive_partitioning=False)
+
+    def read_days(self, table: str, first: date, last: date) -> pl.DataFrame:
+        """The rows of several days, each of which must be published, with `day` as the first column (pl.Date)."""
+        frames = [
+            self.read(table, day).select(pl.lit(day).alias("day"), pl.all())
+            for day in (first + timedelta(days=n) for n in range((last - first).days + 1))
+        ]
+        return pl.concat(frames)
+
+    def note(self, table: str, day: date, key: str) -> str | None:
+        """A text that was published inside the partition's file, or None."""
+        path = self.partition(table, day)
+        if not path.exists():
+            return None
+        found = (pq.read_metadata(path).metadata or {}).get(f"coterie.{key}".encode())
+        return None if found is None else found.decode()
+
+    # -- writing ---------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def stage(
+        self, table: Table, day: date, frame: pl.DataFrame, notes: Mapping[str, str] | None = None
+    ) -> Iterator[Staged]:
+        """Write a candidate beside the lake; it is gone when the block ends, published or not.
+
+        The partition is locked meanwhile (by the kernel, so a killed process leaves no lock behind): two runs of the
+        same table and day take turns instead of writing into each other's file.
+        """
+        folder = self.home / "stage" / table.name / f"day={day.isoformat()}"
+        with own_folder(folder):
+            path = folder / PART
+            candidate = table.conform(frame)
+            metadata = {f"coterie.{key}": text for key, text in (notes or {}).items()}
+            candidate.rechunk().write_parquet(path, row_group_size=ROW_GROUP_ROWS, metadata=metadata)
+            yield Staged(table, day, path, candidate)
+
+    def publish(self, staged: Staged) -> Path:
+        """Put a candidate in the place of the day's partition: one rename, so readers see the old file or the new."""
+        target = self.partition(staged.table.name, staged.day)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with staged.path.open("rb") as written:
+            os.fsync(written.fileno())
+        os.replace(staged.path, target)
+        _sync_folder(target.parent)
+        self.refresh_views()
+        return target
+
+    def forget(self, user_ids: Iterable[str]) -> dict[str, int]:
+        """Take users out of every partition of every private table; returns the rows removed by table.
+
+        Each partition is rewritten by the same atomic rename as any other. Notes inside the files are kept.
+        """
+        gone = pl.Series("user_id", sorted(set(user_ids)), dtype=pl.String)
+        removed: dict[str, int] = {}
+        for table in (t for t in TABLES.values() if t.private):
+            columns = [c for c in ("user_id", "source", "target") if c in table.schema]
+            for day in self.days(table.name):
+                frame = self.read(table.name, day)
+                if table.name == "quarantine":
+                    # Payloads are JSON: the quotes keep "u1" from matching "u10".
+                    quoted = [json.dumps(user, ensure_ascii=False) for user in gone]
+                    kept = frame.filter(~pl.col("payload").str.contains_any(quoted)) if quoted else frame
+                else:
+                    kept = frame.filter(~pl.any_horizontal(pl.col(c).is_in(gone.implode()) for c in columns))
+                if kept.height < frame.height:
+                    removed[table.name] = removed.get(table.name, 0) + frame.height - kept.height
+                    notes = {
+                        key.decode().removeprefix("coterie."): text.decode()
+                        for key, text in (pq.read_metadata(self.partition(table.name, day)).metadata or {}).items()
+                        if key.startswith(b"coterie.")
+                    }
+                    with self.stage(table, day, kept, notes) as staged:
+                        self.publish(staged)
+        return removed
+
+    # -- the views file --------------------------------------------------------------------------------------------
+
+    def refresh_views(self) -> None:
+        """Make `coterie.duckdb` name every table that has days.
+
+        The file is made aside and renamed into place, never opened where it stands: an analyst who has it open keeps
+        their copy, and nobody waits for DuckDB's file lock.
+        """
+        listing = self.home / "state" / "views.json"
+        present = [name for name in TABLES if self._has_any(name)]
+        wanted = {"home": str(self.home), "tables": present}
+        if (self.home / VIEWS).exists() and _read_json(listing) == wanted:
+            return
+        with locked(self.home / "state" / "views.lock"):
+            # Another process may have published a table while this one waited.
+            wanted["tables"] = [name for name in TABLES if self._has_any(name)]
+            beside = self.home / "state" / "views.duckdb"
+            for leftover in beside.parent.glob("views.duckdb*"):
+                leftover.unlink()
+            with duckdb.connect() as connection:
+                # An older storage version, so that DuckDB 1.x tools can open the file as well.
+                connection.execute(f"attach '{_quoted(beside)}' as views (storage_version 'v1.2.0')")
+                for table in TABLES.values():
+                    connection.execute(self._view(table, has_days=table.name in wanted["tables"]))
+            os.replace(beside, self.home / VIEWS)
+            write_atomically(listing, json.dumps(wanted))
+
+    def _has_any(self, table: str) -> bool:
+        return next((self.home / "lake" / table).glob(f"day=*/{PART}"), None) is not None
+
+    def _view(self, table: Table, *, has_days: bool) -> str:
+        if has_days:
+            pattern = _quoted(self.home / "lake" / table.name / "*" / "*.parquet")
+            columns = ", ".join(f'"{c.name}"' for c in table.columns)
+            body = (
+                f"select day, {columns} from read_parquet('{pattern}', hive_partitioning = true, "
+                "hive_types = {'day': date}, union_by_name = true)"
+            )
+        else:
+            typed = ", ".join(f'null::{_sql_type(t)} as "{name}"' for name, t in table.schema.items())
+            body = f"select null::date as day, {typed} where false"
+        return f"create view views.{table.name} as {body}"
+
+
+@contextmanager
+def own_folder(folder: Path) -> Iterator[Path]:
+    """Have an empty folder to oneself: wait for its holder, wipe what a killed one left, remove it at the end.
+
+    The lock is on the folder itself, so nothing else is left behind.
+    """
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:  # its holder removed it in between
+            continue
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            ours = os.fstat(handle).st_ino == os.stat(folder).st_ino
+        except FileNotFoundError:
+            ours = False
+        if ours:
+            break
+        os.close(handle)
+    try:
+        for leftover in folder.iterdir():
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+        for parent in list(folder.parents)[:2]:
+            try:
+                parent.rmdir()
+            except OSError:
+                break
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock between processes; the kernel releases it when a process dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a small file by one rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_text(text, encoding="utf-8")
+    os.replace(beside, path)
+
+
+def _read_json(path: Path) -> object:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def _sql_type(dtype: pl.DataType) -> str:
+    names: dict[type[pl.DataType], str] = {
+        pl.String: "varchar",
+        pl.Float64: "double",
+        pl.Int64: "bigint",
+        pl.Boolean: "boolean",
+        pl.Date: "date",
+        pl.Datetime: "timestamp",
+    }
+    return names[type(dtype)]

@@ -1,0 +1,56 @@
+"""The settings: environment variables, checked once at start.
+
+Belongs here: names, defaults and bounds of settings. Does not belong here: what is done with them.
+"""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from coterie.errors import SettingError
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Every setting of Coterie; `COTERIE_` plus the field's name in capitals is its environment variable."""
+
+    model_config = SettingsConfigDict(env_prefix="COTERIE_", env_ignore_empty=True, extra="ignore")
+
+    home: Path = Field(Path(".coterie"), description="Folder of the lake, the views file and the reports")
+    source: Path = Field(PROJECT / "sources" / "cofacts.yaml", description="The source description (YAML)")
+    labeller: Literal["local", "claude"] = Field("local", description="Who labels items")
+    label_model: str = Field("claude-haiku-4-5", description="The model that labels, where the labeller is claude")
+    label_mode: Literal["batch", "online"] = Field("batch", description="Message batches, or requests one by one")
+    label_budget_usd: Annotated[Decimal, Field(ge=0)] = Field(
+        Decimal(5), description="Most that one run may spend on labels, in US dollars"
+    )
+    pseudonym_key: str = Field("", description="If set, user ids are replaced by keyed pseudonyms on ingest")
+    half_life_days: Annotated[float, Field(gt=0, le=3650)] = Field(
+        14.0, description="Days after which an engagement counts half as much"
+    )
+    disclosure_size: Annotated[int, Field(ge=2)] = Field(
+        20, description="Nothing about fewer users leaves the private tables"
+    )
+    graph_users: Annotated[int, Field(ge=100)] = Field(
+        50_000, description="Most users in the user graph; above it a sample stands for all"
+    )
+
+
+def load_settings() -> Settings:
+    """Read the environment.
+
+    Raises:
+        SettingError: names every setting with a value that it may not have, and what it may be.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [
+            f"COTERIE_{'_'.join(map(str, problem['loc'])).upper()}={problem.get('input')!r}: {problem['msg']}"
+            for problem in error.errors()
+        ]
+        raise SettingError("A setting has a value that it may not have.\n" + "\n".join(lines)) from None

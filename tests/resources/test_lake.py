@@ -1,0 +1,144 @@
+"""The lake: atomic publication, locks that die with their holder, views that open at any moment."""
+
+import multiprocessing
+import os
+import signal
+import time
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coterie.errors import MissingDayError
+from coterie.tables import COMMUNITIES, QUARANTINE, TABLES, USER_GRAPH
+from resources.lake import Lake, own_folder
+
+DAY = date(2024, 5, 1)
+
+
+def ties(*rows: tuple[str, str, float]) -> pl.DataFrame:
+    return pl.DataFrame(list(rows), schema=USER_GRAPH.schema, orient="row")
+
+
+def publish(lake: Lake, frame: pl.DataFrame, day: date = DAY, notes: dict[str, str] | None = None) -> Path:
+    with lake.stage(USER_GRAPH, day, frame, notes) as staged:
+        return lake.publish(staged)
+
+
+def files(home: Path) -> list[str]:
+    return sorted(str(p.relative_to(home)) for p in home.rglob("*") if p.is_file())
+
+
+def test_a_published_day_is_read_back_with_its_notes(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    publish(lake, ties(("b", "c", 1.0), ("a", "b", 0.5)), notes={"source_digest": "abc"})
+    assert lake.read("user_graph", DAY).rows() == [("a", "b", 0.5), ("b", "c", 1.0)]
+    assert lake.note("user_graph", DAY, "source_digest") == "abc"
+    assert lake.days("user_graph") == [DAY]
+
+
+def test_a_missing_day_says_what_to_materialize(tmp_path: Path) -> None:
+    with pytest.raises(MissingDayError, match="Materialize user_graph for 2024-05-01 first"):
+        Lake(tmp_path).read("user_graph", DAY)
+
+
+def test_nothing_of_a_candidate_remains_that_is_not_published(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    publish(lake, ties(("a", "b", 0.5)))
+    before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
+    with pytest.raises(RuntimeError), lake.stage(USER_GRAPH, DAY, ties(("x", "y", 1.0))):
+        raise RuntimeError
+    assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
+
+
+@given(st.permutations(range(40)))
+def test_the_order_of_rows_does_not_show_in_the_bytes(order: list[int]) -> None:
+    frame = pl.DataFrame(
+        {"source": [f"u{i % 7}" for i in range(40)], "target": [f"v{i}" for i in range(40)], "weight": [0.5] * 40}
+    )
+    expected = USER_GRAPH.conform(frame)
+    assert USER_GRAPH.conform(frame[order]).equals(expected)
+
+
+def _hold_and_die(folder: Path) -> None:
+    with own_folder(folder):
+        (folder / "half-written").write_text("x")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_holder_leaves_neither_lock_nor_rest(tmp_path: Path) -> None:
+    folder = tmp_path / "stage" / "t" / "day=2024-05-01"
+    process = multiprocessing.get_context("fork").Process(target=_hold_and_die, args=(folder,))
+    process.start()
+    process.join()
+    assert (folder / "half-written").exists()
+    with own_folder(folder):
+        assert list(folder.iterdir()) == []
+    assert not folder.exists()
+
+
+def _write_slowly(folder: Path, log: Path) -> None:
+    with own_folder(folder):
+        with log.open("a") as out:
+            out.write("in\n")
+        time.sleep(0.05)
+        with log.open("a") as out:
+            out.write("out\n")
+
+
+def test_two_processes_take_turns_on_one_partition(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    fork = multiprocessing.get_context("fork")
+    running = [fork.Process(target=_write_slowly, args=(tmp_path / "stage/t/d", log)) for _ in range(6)]
+    for process in running:
+        process.start()
+    for process in running:
+        process.join()
+    assert [p.exitcode for p in running] == [0] * 6
+    assert log.read_text().split() == ["in", "out"] * 6
+
+
+def test_every_table_can_be_queried_by_name_before_and_after_it_has_days(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.refresh_views()
+    with duckdb.connect(str(tmp_path / "coterie.duckdb")) as connection:
+        for name, table in TABLES.items():
+            described = connection.sql(f"describe {name}").fetchall()
+            assert [row[0] for row in described] == ["day", *table.schema]
+    publish(lake, ties(("a", "b", 0.5)))
+    publish(lake, ties(("a", "b", 0.25)), day=date(2024, 5, 2))
+    with duckdb.connect(str(tmp_path / "coterie.duckdb")) as connection:
+        rows = connection.sql("select day, weight from user_graph order by day").fetchall()
+    assert rows == [(DAY, 0.5), (date(2024, 5, 2), 0.25)]
+
+
+def test_an_analyst_with_the_file_open_stops_nobody(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    publish(lake, ties(("a", "b", 0.5)))
+    with duckdb.connect(str(tmp_path / "coterie.duckdb")) as analyst:  # read-write: DuckDB locks the file
+        with lake.stage(COMMUNITIES, DAY, COMMUNITIES.empty()) as staged:
+            lake.publish(staged)  # the first day of a table makes the views file anew
+        assert analyst.sql("select count(*) from user_graph").fetchall() == [(1,)]
+
+
+def test_forgetting_takes_a_user_out_of_private_tables_and_nobody_else(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    publish(lake, ties(("u1", "u2", 0.5), ("u10", "u2", 1.0)), notes={"source_digest": "abc"})
+    rejects = pl.DataFrame(
+        [
+            ("raw_events", "x", '{"uid": "u1"}', 1),
+            ("raw_events", "x", '{"uid": "u10"}', 1),
+        ],
+        schema=QUARANTINE.schema,
+        orient="row",
+    )
+    with lake.stage(QUARANTINE, DAY, rejects) as staged:
+        lake.publish(staged)
+    assert lake.forget(["u1"]) == {"quarantine": 1, "user_graph": 1}
+    assert lake.read("user_graph", DAY)["source"].to_list() == ["u10"]
+    assert lake.read("quarantine", DAY)["payload"].to_list() == ['{"uid": "u10"}']
+    assert lake.note("user_graph", DAY, "source_digest") == "abc"

@@ -1,0 +1,211 @@
+"""The command `coterie`: what people do outside the Dagster UI."""
+
+import json
+import sys
+import webbrowser
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import polars as pl
+import typer
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from coterie.errors import CoterieError, MissingDayError
+from coterie.tables import TABLES, markdown
+from resources.lake import Lake
+from resources.settings import Settings, load_settings
+
+app = typer.Typer(
+    name="coterie",
+    help="From a raw engagement log to interest communities and strategy rows, every day.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+out = Console()
+Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day; default: the latest published.")]
+
+
+def _settings() -> Settings:
+    return load_settings()
+
+
+def _lake() -> Lake:
+    return Lake(_settings().home)
+
+
+def _day(lake: Lake, table: str, given: datetime | None) -> date:
+    days = lake.days(table)
+    if not days:
+        raise MissingDayError(f"{lake.home} has no {table} yet. Run `make demo`, or materialize the assets of a day.")
+    if given is None:
+        return days[-1]
+    if given.date() not in days:
+        raise MissingDayError(f"{table} of {given.date()} is not published. Published: {days[0]} to {days[-1]}.")
+    return given.date()
+
+
+@app.command("check-source")
+def check_source_command(
+    description: Annotated[
+        Path | None, typer.Argument(help="The source description (YAML); default: COTERIE_SOURCE.")
+    ] = None,
+) -> None:
+    """Tell what is wrong with a source description, line by line, and show what would be read."""
+    from coterie.sources import check_source
+
+    check = check_source(description or _settings().source)
+    for finding in check.findings:
+        colour = {"error": "red", "warning": "yellow", "ok": "green"}[finding.level]
+        where = f" line {finding.line}" if finding.line else ""
+        out.print(f"[{colour}]{finding.level}[/]{where}: ", end="")
+        out.print(finding.text, markup=False, highlight=False)
+    for title, sample in check.samples.items():
+        out.print(_table(sample, title))
+    if not check.ok:
+        raise typer.Exit(1)
+
+
+@app.command("simulate")
+def simulate_command(
+    to: Annotated[Path, typer.Argument(help="Folder for the source, its items and its truth.")],
+    seed: Annotated[int, typer.Option(help="Equal seeds give equal bytes.")] = 0,
+    first_day: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])] = datetime(2024, 5, 1),
+    days: Annotated[int, typer.Option(min=1)] = 21,
+    users: Annotated[int, typer.Option(min=10)] = 2_000,
+    events_per_day: Annotated[int, typer.Option(min=10)] = 20_000,
+    communities: Annotated[int, typer.Option(min=1)] = 6,
+    mixing: Annotated[float, typer.Option(min=0.0, max=1.0, help="0: pure communities; 1: none at all.")] = 0.3,
+    exposures: Annotated[bool, typer.Option(help="Log what the feed showed, with propensities.")] = True,
+    dirt: Annotated[bool, typer.Option(help="Add duplicates, late rows, missing users and the like.")] = False,
+) -> None:
+    """Write a platform with known truth, to rehearse on."""
+    from coterie.simulate import simulate
+
+    summary = simulate(
+        to,
+        seed=seed,
+        first_day=first_day.date(),
+        days=days,
+        users=users,
+        events_per_day=events_per_day,
+        communities=communities,
+        mixing=mixing,
+        exposures=exposures,
+        dirt=dirt,
+    )
+    out.print(summary)
+    out.print(f"Run it with COTERIE_SOURCE={to / 'source.yaml'}", highlight=False)
+
+
+@app.command("report")
+def report_command(
+    day: Day = None,
+    show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Say where the report of a day lies; make it if it is not there."""
+    from coterie.sources import load_source
+    from resources.report_file import report_of, report_path, write_report
+
+    settings = _settings()
+    lake = _lake()
+    on = _day(lake, "mart_strategy_board", day)
+    path = report_path(lake, on)
+    if not path.exists():
+        source = load_source(settings.source).name
+        path = write_report(lake, on, report_of(lake, on, source=source, disclosure_size=settings.disclosure_size))
+    out.print(str(path), highlight=False, soft_wrap=True)
+    if show:
+        webbrowser.open(path.as_uri())
+
+
+@app.command("lookup")
+def lookup_command(
+    what: Annotated[str, typer.Argument(help="A community, strategy or user id.")],
+    day: Day = None,
+) -> None:
+    """Show everything known about a user, a community or a strategy, as JSON."""
+    lake = _lake()
+    on = _day(lake, "communities", day)
+    found = {
+        table: rows
+        for table, column in (
+            ("communities", "community_id"),
+            ("community_lineage", "community_id"),
+            ("strategies", "community_id"),
+            ("strategies", "strategy_id"),
+            ("experiment_plans", "strategy_id"),
+            ("strategy_scorecard", "strategy_id"),
+            ("memberships", "user_id"),
+            ("user_interests", "user_id"),
+        )
+        if lake.has(table, on) and (rows := _rows(lake, table, on, column, what))
+    }
+    if not found:
+        raise CoterieError(f"No user, community or strategy is called {what!r} on {on}.")
+    sys.stdout.write(json.dumps({"day": str(on), **found}, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def _rows(lake: Lake, table: str, day: date, column: str, value: str) -> list[dict[str, Any]]:
+    rows = pl.scan_parquet(lake.partition(table, day), hive_partitioning=False).filter(pl.col(column) == value)
+    return [{name: _json(cell) for name, cell in row.items()} for row in rows.collect().head(50).iter_rows(named=True)]
+
+
+def _json(cell: object) -> object:
+    if isinstance(cell, str) and cell[:1] in "[{":
+        return json.loads(cell)
+    return cell
+
+
+@app.command("forget")
+def forget_command(
+    user_ids: Annotated[list[str], typer.Argument(help="User ids as the source names them.")],
+) -> None:
+    """Take users out of every private table, and leave them out of every later ingest."""
+    from coterie.sources import pseudonym
+    from resources.forgotten import forget_users
+
+    settings = _settings()
+    key = settings.pseudonym_key.encode() or None
+    removed = forget_users(_lake(), [pseudonym(user, key) if key else user for user in user_ids])
+    out.print(f"{len(user_ids)} user(s) forgotten. Rows removed: {removed or 'none'}.", highlight=False)
+
+
+@app.command("catalog")
+def catalog_command(
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print docs/tables.md.")] = False,
+) -> None:
+    """List the tables: what a row is, which days are published, how many rows the last one has."""
+    if as_markdown:
+        sys.stdout.write(markdown())
+        return
+    lake = _lake()
+    table = RichTable(title=f"Tables in {lake.home}", title_justify="left")
+    for name in ("table", "one row is", "days", "from", "to", "rows on the last day"):
+        table.add_column(name, overflow="fold")
+    for contract in TABLES.values():
+        days = lake.days(contract.name)
+        rows = str(lake.read(contract.name, days[-1]).height) if days else ""
+        first, last = (str(days[0]), str(days[-1])) if days else ("", "")
+        table.add_row(contract.name, contract.row, str(len(days)), first, last, rows)
+    out.print(table)
+
+
+def _table(frame: pl.DataFrame, title: str) -> RichTable:
+    table = RichTable(title=title, title_justify="left")
+    for name in frame.columns:
+        table.add_column(name, overflow="ellipsis", max_width=32)
+    for row in frame.iter_rows():
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    return table
+
+
+def main() -> None:
+    """Run the command; errors that a person can mend are told in words, without a traceback."""
+    try:
+        app()
+    except CoterieError as error:
+        Console(stderr=True).print(f"[red]error[/]: {error}", highlight=False, soft_wrap=True)
+        raise SystemExit(2) from None

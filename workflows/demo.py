@@ -1,0 +1,141 @@
+"""`make demo`: the daily job over every day of a source, in this process, then what was found."""
+
+import logging
+import sys
+import time
+import warnings
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table as RichTable
+
+from coterie.errors import CoterieError
+from resources.lake import Lake
+from resources.settings import load_settings
+from workflows.definitions import build_definitions
+
+out = Console()
+SHOWN = 12
+
+
+def main() -> int:
+    """Run every day of the source that is not published yet; 1 if a day fails, with what failed."""
+    warnings.filterwarnings("ignore")
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    settings = load_settings()
+    definitions = build_definitions(settings)
+    job = definitions.resolve_job_def("daily")
+    lake = Lake(settings.home)
+    assert job.partitions_def is not None
+    days = job.partitions_def.get_partition_keys()
+    missing = [day for day in days if not lake.has("mart_strategy_board", date.fromisoformat(day))]
+    out.print(f"[bold]Coterie[/]: {settings.source.name}, {days[0]} to {days[-1]} ({len(days)} days)", highlight=False)
+    started = time.monotonic()
+    with (
+        dg.DagsterInstance.get() as instance,
+        Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=out
+        ) as progress,
+    ):
+        task = progress.add_task("running the daily job", total=len(missing))
+        for day in missing:
+            progress.update(task, description=f"running the daily job for {day}")
+            result = job.execute_in_process(partition_key=day, instance=instance, raise_on_error=False)
+            if not result.success:
+                _explain(result, day)
+                return 1
+            progress.advance(task)
+    if missing:
+        out.print(f"{len(missing)} days in {time.monotonic() - started:.0f} s\n", highlight=False)
+    _show(lake, date.fromisoformat(days[-1]), settings.home)
+    return 0
+
+
+def _explain(result: dg.ExecuteInProcessResult, day: str) -> None:
+    for event in result.all_events:
+        if event.event_type_value == "STEP_FAILURE":
+            error = event.step_failure_data.error
+            cause = error.cause or error if error else None
+            out.print(f"[red]{day}, {event.step_key}[/]: {cause.message if cause else event.message}", highlight=False)
+
+
+def _show(lake: Lake, day: date, home: Path) -> None:
+    communities = lake.read("mart_community_day", day)
+    out.print(
+        _table(
+            f"Communities on {day}",
+            communities.sort("users_rounded", descending=True).head(SHOWN),
+            {"name": "name", "users_rounded": "members (rounded)", "verdict": "verdict", "q_value": "q"},
+        )
+    )
+    board = lake.read("mart_strategy_board", day)
+    out.print(
+        _table(
+            f"Strategies of {day}",
+            board.sort("status", "q_value").head(SHOWN),
+            {
+                "kind": "suggestion",
+                "interest": "interest",
+                "community": "community",
+                "effect": "effect",
+                "effect_low": "low",
+                "effect_high": "high",
+                "status": "status",
+            },
+        )
+    )
+    days = lake.days("strategy_scorecard")
+    scores = lake.read_days("strategy_scorecard", days[0], days[-1])
+    out.print(_scorecard(lake, scores))
+    report = home.absolute() / "reports" / f"{day}.html"
+    out.print(f"Report:  {report}", highlight=False, soft_wrap=True)
+    out.print(f"SQL:     duckdb {home / 'coterie.duckdb'}", highlight=False, soft_wrap=True)
+    out.print("UI:      make dev, then http://127.0.0.1:3000", highlight=False)
+
+
+def _scorecard(lake: Lake, scores: pl.DataFrame) -> RichTable:
+    days = lake.days("strategies")
+    kinds = lake.read_days("strategies", days[0], days[-1]).select("day", "strategy_id", "kind")
+    scored = scores.filter(pl.col("verdict") != "not_scorable").join(
+        kinds, left_on=["issued_on", "strategy_id"], right_on=["day", "strategy_id"]
+    )
+    summary = (
+        scored.group_by("kind", "horizon_days")
+        .agg(
+            pl.len().alias("scored"),
+            (pl.col("verdict") == "hit").mean().alias("within interval"),
+            pl.col("predicted").mean().alias("predicted"),
+            pl.col("realised").mean().alias("realised"),
+            pl.col("placebo").mean().alias("placebo"),
+        )
+        .sort("kind", "horizon_days")
+    )
+    return _table("Scorecard so far", summary, {name: name.replace("_", " ") for name in summary.columns})
+
+
+def _table(title: str, frame: pl.DataFrame, columns: dict[str, str]) -> RichTable:
+    table = RichTable(title=title if frame.height else f"{title}: none", title_justify="left")
+    for heading in columns.values():
+        table.add_column(heading, overflow="fold")
+    for row in frame.select(*columns).iter_rows():
+        table.add_row(
+            *(f"{cell:.3g}" if isinstance(cell, float) else "" if cell is None else str(cell) for cell in row)
+        )
+    return table
+
+
+def run() -> None:
+    """Entry point: errors that a person can mend are told in words."""
+    try:
+        sys.exit(main())
+    except CoterieError as error:
+        Console(stderr=True).print(f"[red]error[/]: {error}", highlight=False, soft_wrap=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    run()

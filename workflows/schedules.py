@@ -1,0 +1,18 @@
+"""The schedule: yesterday's partition, every morning."""
+
+import dagster as dg
+
+# Two hours after midnight: most platforms have delivered the day by then, and what comes later is late data.
+HOUR = 2
+
+
+def schedules(daily: dg.UnresolvedAssetJobDefinition) -> list[dg.ScheduleDefinition]:
+    """`daily_schedule`, off until somebody turns it on."""
+    return [
+        dg.build_schedule_from_partitioned_job(
+            daily,
+            name="daily_schedule",
+            description="Requests the latest day that is over, every morning in the source's time zone.",
+            hour_of_day=HOUR,
+        )
+    ]
