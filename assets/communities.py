@@ -6,7 +6,7 @@ import dagster as dg
 import polars as pl
 
 from assets.gate import Candidate, Yielded, gate
-from assets.tables import shares, table_asset, today, yesterday
+from assets.tables import YESTERDAY, shares, table_asset, today, yesterday
 from coterie.communities import communities, lineage, memberships
 from coterie.tables import COMMUNITIES, COMMUNITY_LINEAGE, MEMBERSHIPS
 from resources.audit import Finding
@@ -26,7 +26,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         MEMBERSHIPS,
         days,
         deps=["user_graph", "user_interests"],
-        looks_back=["memberships"],
+        looks_back={"memberships": YESTERDAY},
         kinds={"python", "igraph"},
         says="Who belongs to which community, with a probability: Leiden on the user graph, ids kept from yesterday.",
         checks={"sizes": SIZES, "one_primary": ONE_PRIMARY},
@@ -62,8 +62,8 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     @table_asset(
         COMMUNITIES,
         days,
-        deps=["memberships", "user_interests", "engagement", "item_labels"],
-        looks_back=["communities", "memberships", "user_interests"],
+        deps=["engagement", "item_labels"],
+        looks_back={"communities": YESTERDAY, "memberships": (-1, 0), "user_interests": (-1, 0)},
         kinds={"python", "scipy"},
         says=(
             "Each community with its verdict. It is real if its members, fixed yesterday, engage today with one "
@@ -106,8 +106,8 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     @table_asset(
         COMMUNITY_LINEAGE,
         days,
-        deps=["memberships"],
-        looks_back=["memberships"],
+        deps=[],
+        looks_back={"memberships": (-1, 0)},
         kinds={"python"},
         says="Births, continuations, splits, mergers and deaths since yesterday.",
         checks={"continued": CONTINUED},

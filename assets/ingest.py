@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 
 from assets.gate import Candidate, GateError, Yielded, check_result, gate
-from assets.tables import RETRY, check_specs, refuses_in_words, shares, spec, table_asset, today, yesterday
+from assets.tables import YESTERDAY, check_specs, refuses_in_words, shares, spec, table_asset, today, yesterday
 from coterie.errors import SourceError
 from coterie.sources import DayRead, Source, read_events, read_items
 from coterie.tables import QUARANTINE, RAW_EVENTS, RAW_ITEMS
@@ -49,7 +49,6 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             *check_specs(QUARANTINE, days, {}),
         ],
         partitions_def=days,
-        retry_policy=RETRY,
     )
     @refuses_in_words
     def raw_events(context: dg.AssetExecutionContext, storage: Storage, log: Log) -> Iterator[Yielded]:
@@ -88,7 +87,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         RAW_ITEMS,
         days,
         deps=["raw_events"],
-        looks_back=["raw_items"],
+        looks_back={"raw_items": YESTERDAY},
         kinds={"duckdb", "parquet"},
         says="Items first seen on the day (in an event, or by their date of creation), and known ones that changed.",
         checks={"quarantined_share": QUARANTINED},

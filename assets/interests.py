@@ -6,7 +6,7 @@ import dagster as dg
 from coterie.interests import user_interests
 
 from assets.gate import Candidate, Yielded, gate
-from assets.tables import shares, table_asset, today, yesterday
+from assets.tables import YESTERDAY, shares, table_asset, today, yesterday
 from coterie.tables import USER_INTERESTS
 from resources.configurable import Log, Method, Storage
 from resources.warehouse import Warehouse
@@ -19,7 +19,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         USER_INTERESTS,
         days,
         deps=["engagement", "item_labels"],
-        looks_back=["user_interests"],
+        looks_back={"user_interests": YESTERDAY},
         kinds={"python", "scipy"},
         says="How much more each user engages with each interest than exposure alone predicts: decayed and shrunk.",
     )

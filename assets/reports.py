@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from assets.gate import GateError, Yielded, check_result
-from assets.tables import OWNER, RETRY, refuses_in_words, today
+from assets.tables import OWNER, refuses_in_words, today
 from resources.audit import Finding
 from resources.configurable import Log, Method, Storage
 from resources.report_file import report_of, write_report
@@ -39,7 +39,6 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             dg.AssetCheckSpec("self_contained", asset="report", description=ALONE, blocking=True, partitions_def=days),
         ],
         partitions_def=days,
-        retry_policy=RETRY,
     )
     @refuses_in_words
     def report(context: dg.AssetExecutionContext, storage: Storage, log: Log, method: Method) -> Iterator[Yielded]:

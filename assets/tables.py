@@ -18,34 +18,48 @@ from coterie.tables import Table
 from resources.configurable import Method
 from resources.lake import Lake
 
-# Checks per partition are marked as preview in Dagster 1.13; they are what the gate is made of.
+# Checks per partition are marked as preview in Dagster 1.13, days before the first as beta; the gate is made of them.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 OWNER = "team:data-science"
-RETRY = dg.RetryPolicy(max_retries=2, delay=2)
 
 P = ParamSpec("P")
 
-YESTERDAY = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1, allow_nonexistent_upstream_partitions=True)
+Days = tuple[int, int]
+YESTERDAY: Days = (-1, -1)
 
 
 def spec(
-    table: Table, *, deps: Sequence[str], kinds: set[str], says: str, looks_back: Sequence[str] = ()
+    table: Table, *, deps: Sequence[str], kinds: set[str], says: str, looks_back: Mapping[str, Days] | None = None
 ) -> dg.AssetSpec:
-    """The asset of a table. `deps` are read for the same day, `looks_back` for the day before."""
+    """The asset of a table. `deps` are read for the same day, `looks_back` for days from first to last offset."""
     return dg.AssetSpec(
         table.name,
         group_name=table.group,
         description=f"{says}\n\nOne row is {table.row}.",
         owners=[OWNER],
         kinds=kinds,
-        deps=[*deps, *(dg.AssetDep(name, partition_mapping=YESTERDAY) for name in looks_back)],
+        deps=[*deps, *past_days(looks_back or {})],
         metadata={
             "dagster/column_schema": column_schema(table),
             "dagster/table_name": table.name,
             "dagster/storage_kind": "parquet",
         },
     )
+
+
+def past_days(looks_back: Mapping[str, Days]) -> list[dg.AssetDep]:
+    """Dependencies on other days than the asset's own; days before the source's first are no dependency."""
+    return [
+        dg.AssetDep(
+            name,
+            partition_mapping=dg.TimeWindowPartitionMapping(
+                start_offset=first, end_offset=last, allow_nonexistent_upstream_partitions=True
+            ),
+        )
+        for name, (first, last) in looks_back.items()
+    ]
 
 
 def column_schema(table: Table) -> dg.TableSchema:
@@ -96,7 +110,7 @@ def table_asset(
     deps: Sequence[str],
     kinds: set[str],
     says: str,
-    looks_back: Sequence[str] = (),
+    looks_back: Mapping[str, Days] | None = None,
     checks: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[..., Iterator[Yielded]]], dg.AssetsDefinition]:
     """Decorate a generator step that makes one table and passes it through the gate."""
@@ -107,7 +121,6 @@ def table_asset(
             specs=[spec(table, deps=deps, kinds=kinds, says=says, looks_back=looks_back)],
             check_specs=check_specs(table, days, checks or {}),
             partitions_def=days,
-            retry_policy=RETRY,
         )(refuses_in_words(step))
 
     return decorate

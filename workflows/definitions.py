@@ -5,7 +5,8 @@ import dagster as dg
 from assets import communities, graphs, ingest, interests, labels, reports, strategies, transforms
 from coterie.errors import CoterieError
 from resources.configurable import LabellerChoice, Log, Method, Storage
-from resources.settings import Settings, load_settings
+from resources.dbt import Dbt
+from resources.settings import PROJECT, Settings, load_settings
 from resources.source import SourceLog
 from resources.warehouse import Warehouse
 from workflows.jobs import jobs
@@ -21,9 +22,10 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     storage = Storage(home=str(settings.home.absolute()))
     all_jobs = jobs(days)
     daily = all_jobs[0]
-    stages = (ingest, labels, transforms, interests, graphs, communities, strategies, reports)
+    dbt = Dbt(PROJECT / "dbt_project", home=settings.home, disclosure_k=settings.disclosure_size)
+    stages = (ingest, labels, interests, graphs, communities, strategies, reports)
     return dg.Definitions(
-        assets=[asset for stage in stages for asset in stage.build(days)],
+        assets=[*(asset for stage in stages for asset in stage.build(days)), *transforms.build(days, dbt)],
         resources={
             "storage": storage,
             "warehouse": Warehouse(),

@@ -1,6 +1,5 @@
 """`make demo`: the daily job over every day of a source, in this process, then what was found."""
 
-import logging
 import sys
 import time
 import warnings
@@ -20,12 +19,12 @@ from workflows.definitions import build_definitions
 
 out = Console()
 SHOWN = 12
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def main() -> int:
     """Run every day of the source that is not published yet; 1 if a day fails, with what failed."""
     warnings.filterwarnings("ignore")
-    logging.getLogger("dagster").setLevel(logging.CRITICAL)
     settings = load_settings()
     definitions = build_definitions(settings)
     job = definitions.resolve_job_def("daily")
@@ -44,7 +43,9 @@ def main() -> int:
         task = progress.add_task("running the daily job", total=len(missing))
         for day in missing:
             progress.update(task, description=f"running the daily job for {day}")
-            result = job.execute_in_process(partition_key=day, instance=instance, raise_on_error=False)
+            result = job.execute_in_process(
+                partition_key=day, instance=instance, raise_on_error=False, run_config=QUIET
+            )
             if not result.success:
                 _explain(result, day)
                 return 1

@@ -1,6 +1,7 @@
 """The jobs: what can be run by name."""
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from resources.configurable import Storage
 from resources.forgotten import forget_users
@@ -26,7 +27,7 @@ def forget_users_job() -> None:
     forget()
 
 
-def jobs(days: dg.PartitionsDefinition) -> list[dg.JobDefinition | dg.UnresolvedAssetJobDefinition]:
+def jobs(days: dg.PartitionsDefinition) -> list[dg.JobDefinition | UnresolvedAssetJobDefinition]:
     """`daily`, `label_items` and `forget_users`."""
     return [
         dg.define_asset_job(

@@ -1,12 +1,13 @@
 """The schedule: yesterday's partition, every morning."""
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 # Two hours after midnight: most platforms have delivered the day by then, and what comes later is late data.
 HOUR = 2
 
 
-def schedules(daily: dg.UnresolvedAssetJobDefinition) -> list[dg.ScheduleDefinition]:
+def schedules(daily: UnresolvedAssetJobDefinition) -> list[dg.ScheduleDefinition]:
     """`daily_schedule`, off until somebody turns it on."""
     return [
         dg.build_schedule_from_partitioned_job(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import date
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from resources.configurable import Log, Storage
 from resources.lake import Lake
@@ -18,7 +19,7 @@ def changed_days(lake: Lake, digests: Mapping[date, str]) -> dict[date, str]:
     return {day: digests[day] for day, read in published.items() if day in digests and digests[day] != read}
 
 
-def sensors(daily: dg.UnresolvedAssetJobDefinition) -> list[dg.SensorDefinition]:
+def sensors(daily: UnresolvedAssetJobDefinition) -> list[dg.SensorDefinition]:
     """`late_data`, off until somebody turns it on."""
 
     @dg.sensor(

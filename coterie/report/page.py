@@ -81,7 +81,9 @@ def _what_changed(tables: DayTables) -> str:
     rising = tables.trends.filter(pl.col("trend") == "rising").sort("q_value", "interest")
     if rising.height:
         top = rising.row(0, named=True)
-        sentence += f". {top['interest']} is rising: {top['trend_ratio']:.1f} times its share of the week before"
+        ratio = top["trend_ratio"]
+        pace = "hardly seen in the week before" if ratio is None else f"{ratio:.1f} times its share of the week before"
+        sentence += f". {top['interest']} is rising: {pace}"
     return sentence + "."
 
 

@@ -1,0 +1,231 @@
+"""What the algorithm should do, the experiment that would prove it, and what became of earlier suggestions."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+
+import dagster as dg
+import polars as pl
+
+from assets.gate import Candidate, Yielded, gate
+from assets.tables import shares, table_asset, today
+from coterie.strategies.experiment import plans_of_day
+from coterie.strategies.outcome import WINDOW_DAYS
+from coterie.strategies.propose import Days, strategies_of_day
+from coterie.strategies.scorecard import HORIZONS, coverage, scorecard_of_day
+from coterie.strategies.window import exposed_rows
+from coterie.tables import EXPERIMENT_PLANS, MEMBERSHIPS, STRATEGIES, STRATEGY_SCORECARD, USER_INTERESTS, Table
+from resources.audit import Finding
+from resources.configurable import Log, Method, Storage
+from resources.lake import Lake
+from resources.warehouse import Warehouse
+
+REAL_ONLY = "Every suggestion cites a real community of at least the disclosure size"
+NO_NUMBER = "A suggestion that cannot be evaluated gives no number"
+PROPOSED_ONLY = "Every plan is for a suggestion that was proposed that day"
+COVERED = "At least 80 % of the suggestions scored that day came true within their 90 % interval (a warning, from 20 on)"
+LEAST_COVERAGE, FEWEST_SCORED = 0.8, 20
+WEEK = WINDOW_DAYS - 1
+
+
+def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """The assets of the group `strategies`."""
+
+    @table_asset(
+        STRATEGIES,
+        days,
+        deps=["communities", "interest_graph"],
+        looks_back={
+            "engagement": (-WEEK, 0),
+            "item_labels": (-WEEK, 0),
+            "interest_daily": (-WEEK, 0),
+            "memberships": (-WINDOW_DAYS, -WINDOW_DAYS),
+            "user_interests": (-WINDOW_DAYS, -WINDOW_DAYS),
+        },
+        kinds={"python", "scipy"},
+        says=(
+            "What to do for real communities, each with effect, interval and evidence. The effect is what members, "
+            "fixed a week ago, did since, compared with others: predicted and scored by the same measure."
+        ),
+        checks={"real_only": REAL_ONLY, "no_number_without_evidence": NO_NUMBER},
+    )
+    def suggestions(
+        context: dg.AssetExecutionContext, storage: Storage, log: Log, method: Method, warehouse: Warehouse
+    ) -> Iterator[Yielded]:
+        day, lake = today(context), storage.lake
+        communities = lake.read("communities", day)
+        frame = strategies_of_day(
+            day=day,
+            days=_days(lake, warehouse, log, method, day, members_on=[day - timedelta(days=WINDOW_DAYS)]),
+            communities=communities,
+            interest_graph=lake.read("interest_graph", day),
+            taxonomy=log.taxonomy().frame(),
+            disclosure_k=method.disclosure_size,
+        )
+        kinds = frame.filter(pl.col("status") == "proposed")["kind"].value_counts()
+        yield from gate(
+            context,
+            lake,
+            [
+                Candidate(
+                    STRATEGIES,
+                    frame,
+                    findings=[_real_only(frame, communities, method.disclosure_size), _no_number(frame)],
+                    metadata=shares(
+                        proposed=int(kinds["count"].sum()),
+                        withheld=frame.height - int(kinds["count"].sum()),
+                        **dict(sorted(kinds.iter_rows())),
+                    ),
+                )
+            ],
+        )
+
+    @table_asset(
+        EXPERIMENT_PLANS,
+        days,
+        deps=["strategies", "communities", "user_graph"],
+        looks_back={
+            "engagement": (-WEEK, 0),
+            "item_labels": (-WEEK, 0),
+            "interest_daily": (-WEEK, 0),
+            "memberships": (0, 0),
+            "user_interests": (-WINDOW_DAYS, -WINDOW_DAYS),
+        },
+        kinds={"python", "statsmodels"},
+        says="The A/B test that would prove each proposed suggestion: unit, users, days, level.",
+        checks={"proposed_only": PROPOSED_ONLY},
+    )
+    def plans(
+        context: dg.AssetExecutionContext, storage: Storage, log: Log, method: Method, warehouse: Warehouse
+    ) -> Iterator[Yielded]:
+        day, lake = today(context), storage.lake
+        strategies = lake.read("strategies", day)
+        frame = plans_of_day(
+            day=day,
+            days=_days(lake, warehouse, log, method, day, members_on=[day]),
+            strategies=strategies,
+            communities=lake.read("communities", day),
+            user_graph=lake.read("user_graph", day),
+        )
+        proposed = strategies.filter(pl.col("status") == "proposed")["strategy_id"]
+        strangers = frame.filter(~pl.col("strategy_id").is_in(proposed.implode()))
+        finding = Finding(
+            "proposed_only",
+            strangers.is_empty(),
+            PROPOSED_ONLY if strangers.is_empty() else f"experiment_plans: {strangers.height} plans without suggestion",
+            numbers={"plans": frame.height, "proposed": len(proposed), "unexpected": strangers.height},
+        )
+        yield from gate(context, lake, [Candidate(EXPERIMENT_PLANS, frame, findings=[finding])])
+
+    @table_asset(
+        STRATEGY_SCORECARD,
+        days,
+        deps=[],
+        looks_back={
+            "strategies": (-max(HORIZONS), -min(HORIZONS)),
+            "engagement": (-WEEK, 0),
+            "item_labels": (-WEEK, 0),
+            "interest_daily": (-WEEK, 0),
+            "memberships": (-max(HORIZONS), -min(HORIZONS)),
+            "user_interests": (-WINDOW_DAYS, -WINDOW_DAYS),
+        },
+        kinds={"python", "scipy"},
+        says="Suggestions of 7 and 14 days ago, measured again on what happened since, beside random groups.",
+        checks={"coverage": COVERED},
+    )
+    def scorecard(
+        context: dg.AssetExecutionContext, storage: Storage, log: Log, method: Method, warehouse: Warehouse
+    ) -> Iterator[Yielded]:
+        day, lake = today(context), storage.lake
+        made = [day - timedelta(days=horizon) for horizon in HORIZONS]
+        issued = _on(lake, method, STRATEGIES, made)
+        frame = scorecard_of_day(
+            day=day, days=_days(lake, warehouse, log, method, day, members_on=made), issued=issued
+        )
+        scored = coverage(scorecard=frame, strategies=issued)
+        yield from gate(
+            context,
+            lake,
+            [
+                Candidate(
+                    STRATEGY_SCORECARD,
+                    frame,
+                    findings=[_covered(frame)],
+                    metadata={
+                        f"{kind}: within interval": f"{found['share']:.0%} of {found['n']:.0f}"
+                        for kind, found in scored.items()
+                    },
+                )
+            ],
+        )
+
+    return [suggestions, plans, scorecard]
+
+
+def _days(
+    lake: Lake, warehouse: Warehouse, log: Log, method: Method, day: date, *, members_on: Sequence[date]
+) -> Days:
+    """The week that ends on the day, with memberships of the days asked for and interests of before the week."""
+    first = max(day - timedelta(days=WEEK), date.fromisoformat(method.first_day))
+    engagement = lake.read_days("engagement", first, day)
+    return Days(
+        engagement=engagement,
+        labels=warehouse.labels_of(lake, engagement["item_id"], last=day),
+        memberships=_on(lake, method, MEMBERSHIPS, members_on),
+        user_interests=_on(lake, method, USER_INTERESTS, [day - timedelta(days=WINDOW_DAYS)]),
+        interest_daily=lake.read_days("interest_daily", first, day),
+        exposed=_exposed(lake, first, day, engagement) if log.open().source.exposures_logged else None,
+    )
+
+
+def _on(lake: Lake, method: Method, table: Table, wanted: Sequence[date]) -> pl.DataFrame:
+    """A table on several days, those before the source's first day left out."""
+    frames = [lake.read_days(table.name, day, day) for day in wanted if day >= date.fromisoformat(method.first_day)]
+    return pl.concat([table.empty().select(pl.lit(None, pl.Date).alias("day"), pl.all()), *frames])
+
+
+def _exposed(lake: Lake, first: date, last: date, engagement: pl.DataFrame) -> pl.DataFrame | None:
+    """Random showings of the week, else those with a logged propensity; None if the log has neither."""
+    shown = pl.scan_parquet(lake.files("raw_events", first=first, last=last), hive_partitioning=True).filter(
+        pl.col("kind") == "exposure"
+    )
+    for known in (pl.col("is_random"), pl.col("propensity").is_not_null()):
+        events = shown.filter(known).with_columns(pl.col("day").cast(pl.Date)).collect()
+        if events.height:
+            return exposed_rows(events, engagement)
+    return None
+
+
+def _real_only(frame: pl.DataFrame, communities: pl.DataFrame, fewest: int) -> Finding:
+    citable = communities.filter((pl.col("verdict") == "real") & (pl.col("users") >= fewest))["community_id"]
+    strangers = frame.filter(~pl.col("community_id").is_in(citable.implode()))
+    return Finding(
+        "real_only",
+        strangers.is_empty(),
+        REAL_ONLY if strangers.is_empty() else f"strategies: {strangers.height} rows cite what is not real",
+        numbers={"rows": frame.height, "real communities": len(citable), "unexpected": strangers.height},
+    )
+
+
+def _no_number(frame: pl.DataFrame) -> Finding:
+    numbers = ("effect", "effect_low", "effect_high", "std_error")
+    wrong = frame.filter(
+        (pl.col("evaluability") == "not_evaluable") & pl.any_horizontal(pl.col(c).is_not_null() for c in numbers)
+    )
+    return Finding(
+        "no_number_without_evidence",
+        wrong.is_empty(),
+        NO_NUMBER if wrong.is_empty() else f"strategies: {wrong.height} rows give a number that nothing supports",
+        numbers={"rows": frame.height, "unexpected": wrong.height},
+    )
+
+
+def _covered(frame: pl.DataFrame) -> Finding:
+    scored = frame.filter(pl.col("in_interval").is_not_null())
+    share = float(scored["in_interval"].mean() or 0.0) if scored.height else 1.0
+    return Finding(
+        "coverage",
+        scored.height < FEWEST_SCORED or share >= LEAST_COVERAGE,
+        COVERED,
+        severity="warning",
+        numbers=shares(scored=scored.height, within_interval=share, bound=LEAST_COVERAGE),
+    )

@@ -1,0 +1,24 @@
+"""A source: its description, what days its files hold, and its events and items as the contracts want them."""
+
+from coterie.sources.check import Finding, SourceCheck, check_source
+from coterie.sources.description import EventType, Source, load_source
+from coterie.sources.events import pseudonym
+from coterie.sources.index import SourceIndex, build_index
+from coterie.sources.items import ItemsRead, read_items
+from coterie.sources.reading import DayRead, read_events
+
+__all__ = [
+    "DayRead",
+    "EventType",
+    "Finding",
+    "ItemsRead",
+    "Source",
+    "SourceCheck",
+    "SourceIndex",
+    "build_index",
+    "check_source",
+    "load_source",
+    "pseudonym",
+    "read_events",
+    "read_items",
+]

@@ -1,0 +1,74 @@
+"""Placebo communities: what the same measure says about random groups of the same size."""
+
+import hashlib
+from datetime import date
+
+import numpy as np
+import polars as pl
+from scipy import sparse
+
+from coterie.strategies.outcome import GAP, SHARE, metric_sums, supply_of
+from coterie.strategies.window import Array, Window
+
+PLACEBO_GROUPS = 20
+PLACEBO_SCHEMA: dict[str, type[pl.DataType]] = {
+    "community_id": pl.String,
+    "interest_id": pl.String,
+    "metric": pl.String,
+    "placebo": pl.Float64,
+}
+
+
+def placebo(window: Window, supply: pl.DataFrame, day: date, groups: int = PLACEBO_GROUPS) -> pl.DataFrame:
+    """The same differences for random groups of active users, as large as each community's active membership.
+
+    Args:
+        window: the window.
+        supply: as for `measure`.
+        day: with the community's id, the seed.
+        groups: random groups a community.
+
+    Returns:
+        community_id, interest_id, metric, placebo: mean difference over the groups, sorted by the first three.
+    """
+    active = np.flatnonzero(window.total > 0)
+    sizes = np.asarray((window.members @ sparse.csr_array((window.total > 0).astype(float)[:, None])).toarray()).ravel()
+    offered = supply_of(window, supply).share if window.interests else np.zeros(0)
+    metrics = metric_sums(window)
+    whole = {name: sums(window.everyone()) for name, sums in metrics.items()}
+    parts = [pl.DataFrame(schema=PLACEBO_SCHEMA)]
+    for community, size in zip(window.communities, sizes.astype(int), strict=True):
+        if not 0 < size < len(active) or not window.interests:
+            continue
+        seed = hashlib.sha256(f"placebo|{day.isoformat()}|{community}".encode()).digest()
+        rng = np.random.default_rng(int.from_bytes(seed[:8], "big"))
+        drawn = np.concatenate([np.sort(rng.choice(active, size=size, replace=False)) for _ in range(groups)])
+        cells = (np.ones(len(drawn)), (np.repeat(np.arange(groups), size), drawn))
+        random = sparse.csr_array(cells, shape=(groups, len(window.users)))
+        for metric, sums in metrics.items():
+            inside = sums(random)
+            outside = whole[metric].minus(inside).ratio()
+            difference = _column_means(inside.ratio() - outside)
+            parts.append(_placebo_rows(community, window.interests, metric, difference))
+            if metric == SHARE:
+                gap = _column_means(inside.ratio() - offered[None, :])
+                parts.append(_placebo_rows(community, window.interests, GAP, gap))
+    return pl.concat(parts).sort("community_id", "interest_id", "metric")
+
+
+def _column_means(values: Array) -> Array:
+    """Mean over rows without the NaNs; NaN where all are."""
+    known = ~np.isnan(values)
+    count = known.sum(axis=0)
+    summed = np.where(known, values, 0.0).sum(axis=0)
+    return np.divide(summed, count, out=np.full(values.shape[1], np.nan), where=count > 0)
+
+
+def _placebo_rows(community: str, interests: tuple[str, ...], metric: str, difference: Array) -> pl.DataFrame:
+    columns = {
+        "community_id": [community] * len(interests),
+        "interest_id": list(interests),
+        "metric": [metric] * len(interests),
+        "placebo": difference,
+    }
+    return pl.DataFrame(columns, schema=PLACEBO_SCHEMA).with_columns(pl.col("placebo").fill_nan(None))

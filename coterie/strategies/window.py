@@ -1,0 +1,394 @@
+"""A week of engagement as sparse matrices of users by interests, and the sums that ratio metrics are made of.
+
+Belongs here: coding of ids, label weighting, sums over groups of users. Does not belong here: what a metric means.
+Every sum runs in the order of sorted ids, so the order of input rows and the number of threads never show.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy import sparse
+
+Array = npt.NDArray[np.float64]
+Matrix = sparse.csr_array
+
+# Rows (user, item, day) that a user engaged with in a window: 1, 2-3, 4-7, 8-20, 21 and more.
+ACTIVITY_BOUNDS = (2, 4, 8, 21)
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """Strength and showings of the rows on which a showing counts, users by interests, both label-weighted.
+
+    `square` holds the summed squares of the row weights, from which the effective number of rows follows. `basis` says
+    why the rows may be compared: random_exposure, propensity or observational.
+    """
+
+    basis: str
+
+    strength: Matrix
+    shown: Matrix
+    square: Matrix
+
+
+@dataclass(frozen=True)
+class Window:
+    """One window: n users, J interests, C communities, ids sorted.
+
+    Attributes:
+        users: ids of all users with a row in the window.
+        communities: ids, the rows of `members`.
+        interests: ids, the columns of all user matrices.
+        members: (C, n) 0/1, communities as of the day before the window.
+        engaged: (n, J) engagement strength times label weight.
+        total: (n,) labelled strength of a user, the row sums of `engaged`.
+        prior: (n, J) 0/1, whether the user had engaged with the interest before the window.
+        stratum: (n,) activity class of the user in the window, from 0.
+        exposure: the exposure rows, if showings are logged.
+    """
+
+    users: tuple[str, ...]
+    communities: tuple[str, ...]
+    interests: tuple[str, ...]
+    members: Matrix
+    engaged: Matrix
+    total: Array
+    prior: Matrix
+    stratum: npt.NDArray[np.int64]
+    exposure: Exposure | None
+
+    def everyone(self, stratum: int | None = None) -> Matrix:
+        """(1, n) group of all users, or of those of one activity class."""
+        mask = np.ones(len(self.users)) if stratum is None else (self.stratum == stratum).astype(np.float64)
+        return sparse.csr_array(mask[None, :])
+
+    def members_of(self, stratum: int) -> Matrix:
+        """(C, n) members of one activity class."""
+        return sparse.csr_array(self.members.multiply((self.stratum == stratum).astype(np.float64)[None, :]))
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums over the users of G groups for J interests, each (G, J): what ratio estimators need.
+
+    `y` is the numerator, `x` the denominator, `count` the users with x > 0, `hits` those of them with y > 0; doubled
+    letters are sums of products.
+    """
+
+    count: Array
+    hits: Array
+    x: Array
+    xx: Array
+    xxx: Array
+    y: Array
+    yy: Array
+    xy: Array
+
+    def minus(self, part: "Sums") -> "Sums":
+        """The sums of everybody who is not in `part`; a result below rounding error is zero."""
+
+        def rest(whole: Array, inner: Array) -> Array:
+            left = whole - inner
+            return np.where(left > 1e-12 * np.abs(whole), left, 0.0)
+
+        return Sums(*(rest(getattr(self, f), getattr(part, f)) for f in self.__dataclass_fields__))
+
+    def squares(self) -> Array:
+        """Sum of squared residuals y - R x about the group's own ratio R, (G, J)."""
+        ratio = self.ratio()
+        squares = self.yy - 2 * ratio * self.xy + ratio**2 * self.xx
+        return np.where(squares > 1e-12 * self.yy, squares, 0.0)
+
+    def ratio(self) -> Array:
+        """y / x, (G, J); NaN where x is zero."""
+        return _divide(self.y, self.x)
+
+    def variance(self) -> Array:
+        """Linearised variance of the ratio with users as clusters, (G, J).
+
+        Source: Cochran (1977), Sampling Techniques, chapter 6: f * sum (y - R x)^2 / (sum x)^2, without the finite
+        population term. Cochran's f is n / (n - 1). Here it is sum x^2 / (sum x^2 (1 + 1/m) - 2 sum x^3 / sum x) with
+        m the effective number of users: the same for users of equal weight, larger where a few of them pull R towards
+        themselves. It makes the sum of squares unbiased if users' own ratios are equally variable (the reasoning of
+        Bell and McCaffrey 2002). NaN where one user is nearly all.
+        """
+        expected = self.xx * (1 + _divide(np.ones_like(self.x), self.effective())) - 2 * _divide(self.xxx, self.x)
+        factor = np.where(expected > 1e-9 * self.xx, _divide(self.xx, expected), np.nan)
+        return np.where(self.count > 1, factor * _divide(self.squares(), self.x**2), np.nan)
+
+    def effective(self) -> Array:
+        """Effective number of users, (sum x)^2 / sum x^2 (Kish 1965): small where a few users carry the weight."""
+        return _divide(self.x**2, self.xx)
+
+
+def share_sums(window: Window, groups: Matrix) -> Sums:
+    """Sums for the share of engagement: y = engagement with the interest, x = all labelled engagement of the user."""
+    total, engaged = window.total[:, None], window.engaged
+    wide = (len(window.interests),)
+
+    def spread(column: Array) -> Array:
+        return np.broadcast_to(_dense(groups, column), (groups.shape[0], *wide))
+
+    return Sums(
+        count=spread((total > 0).astype(np.float64)),
+        hits=_dense(groups, _pattern(engaged)),
+        x=spread(total),
+        xx=spread(total**2),
+        xxx=spread(total**3),
+        y=_dense(groups, engaged),
+        yy=_dense(groups, engaged.multiply(engaged)),
+        xy=_dense(groups, engaged.multiply(total)),
+    )
+
+
+def exposure_sums(exposure: Exposure, groups: Matrix) -> Sums:
+    """Sums for strength per exposure: y = strength, x = (weighted) showings, both of the interest."""
+    strength, shown = exposure.strength, exposure.shown
+    return Sums(
+        count=_dense(groups, _pattern(shown)),
+        hits=_dense(groups, _pattern(strength)),
+        x=_dense(groups, shown),
+        xx=_dense(groups, shown.multiply(shown)),
+        xxx=_dense(groups, shown.multiply(shown).multiply(shown)),
+        y=_dense(groups, strength),
+        yy=_dense(groups, strength.multiply(strength)),
+        xy=_dense(groups, strength.multiply(shown)),
+    )
+
+
+def adoption_sums(window: Window, groups: Matrix) -> Sums:
+    """Sums for adoption: x = 1 for an active user without earlier engagement, y = 1 if they engage in the window."""
+    active = (window.total > 0).astype(np.float64)[:, None]
+    known = sparse.csr_array(window.prior.multiply(active))
+    touched = _pattern(window.engaged)
+    fresh = _dense(groups, touched) - _dense(groups, touched.multiply(window.prior))
+    eligible = _dense(groups, active) - _dense(groups, known)
+    return Sums(count=eligible, hits=fresh, x=eligible, xx=eligible, xxx=eligible, y=fresh, yy=fresh, xy=fresh)
+
+
+def effective_rows(exposure: Exposure, groups: Matrix) -> Array:
+    """Effective sample size of weighted exposure rows, (sum w)^2 / sum w^2, (G, J)."""
+    return _divide(_dense(groups, exposure.shown) ** 2, _dense(groups, exposure.square))
+
+
+def build_window(
+    *,
+    engagement: pl.DataFrame,
+    labels: pl.DataFrame,
+    members: pl.DataFrame,
+    prior: pl.DataFrame,
+    exposed: pl.DataFrame | None = None,
+    basis: str = "observational",
+    use_exposures: bool = False,
+) -> Window:
+    """Bring one window into matrices.
+
+    Args:
+        engagement: rows of the window: day, user_id, item_id, exposures, exposure_logged, strength.
+        labels: item_id, interest_id, weight, and optionally day; of several days an item's last one counts.
+        members: user_id, community_id, one community a user, as of the day before the window.
+        prior: user_id, interest_id, engaged, as of the day before the window.
+        exposed: weighted showings: user_id, item_id, strength, weight; if given, they alone make `exposure`.
+        basis: what makes `exposed` comparable, see `Exposure`.
+        use_exposures: whether rows of `engagement` with a logged showing make `exposure`.
+
+    Returns:
+        The window; all matrices are empty if nothing labelled happened.
+    """
+    rows = engagement.select("user_id", "item_id", "day", "strength", "exposures", "exposure_logged").drop_nulls(
+        ["user_id", "item_id", "strength"]
+    )
+    weights = _last_labels(labels)
+    shown = None
+    if exposed is not None:
+        shown = exposed.select("user_id", "item_id", pl.col("strength") * pl.col("weight"), "weight")
+    elif use_exposures:
+        shown = rows.filter(pl.col("exposure_logged")).select(
+            "user_id", "item_id", "strength", pl.col("exposures").cast(pl.Float64).alias("weight")
+        )
+    users = _ids(rows["user_id"], *([shown["user_id"]] if shown is not None else []))
+    items = _ids(rows["item_id"], *([shown["item_id"]] if shown is not None else []))
+    weights = weights.filter(pl.col("item_id").is_in(items.implode()))
+    interests = _ids(weights["interest_id"])
+    communities = _ids(members["community_id"])
+    label = _matrix(weights, "item_id", items, "interest_id", interests, "weight")
+
+    strength = _matrix(rows, "user_id", users, "item_id", items, "strength")
+    engaged = _product(strength, label)
+    labelled = rows.filter(pl.col("strength") > 0, pl.col("item_id").is_in(weights["item_id"].unique().implode()))
+    activity = np.bincount(_codes(labelled["user_id"], users), minlength=len(users))
+    exposure = None
+    if shown is not None:
+        squared = shown.with_columns(square=pl.col("weight") ** 2)
+        exposure = Exposure(
+            basis=basis,
+            strength=_product(_matrix(shown, "user_id", users, "item_id", items, "strength"), label),
+            shown=_product(_matrix(shown, "user_id", users, "item_id", items, "weight"), label),
+            square=_product(
+                _matrix(squared, "user_id", users, "item_id", items, "square"),
+                sparse.csr_array(label.multiply(label)),
+            ),
+        )
+    before = prior.filter(pl.col("engaged") > 0).select("user_id", "interest_id").unique().with_columns(one=pl.lit(1.0))
+    belongs = members.select("community_id", "user_id").unique().with_columns(one=pl.lit(1.0))
+    return Window(
+        users=tuple(users),
+        communities=tuple(communities),
+        interests=tuple(interests),
+        members=_matrix(belongs, "community_id", communities, "user_id", users, "one"),
+        engaged=engaged,
+        total=np.asarray(engaged.sum(axis=1), dtype=np.float64).reshape(-1),
+        prior=_matrix(before, "user_id", users, "interest_id", interests, "one"),
+        stratum=np.searchsorted(ACTIVITY_BOUNDS, activity, side="right"),
+        exposure=exposure,
+    )
+
+
+def window_from_frames(
+    *,
+    start: date,
+    end: date,
+    members_on: date,
+    communities: pl.Series,
+    engagement: pl.DataFrame,
+    labels: pl.DataFrame,
+    memberships: pl.DataFrame,
+    user_interests: pl.DataFrame,
+    prior_on: date,
+    exposed: pl.DataFrame | None = None,
+) -> Window:
+    """Cut one window out of concatenated daily frames.
+
+    Args:
+        start: first day of the window.
+        end: last day of the window.
+        members_on: day whose primary memberships count.
+        communities: ids of the communities to measure; users of others count as not members.
+        engagement: ENGAGEMENT with day.
+        labels: ITEM_LABELS, with or without day.
+        memberships: MEMBERSHIPS with day.
+        user_interests: USER_INTERESTS with day.
+        prior_on: day whose user_interests tell who had engaged with what before the window.
+        exposed: showings with propensity or is_random, as `exposed_rows` gives them, with day.
+
+    Returns:
+        The window, without members if there are no memberships of `members_on`.
+    """
+    within = pl.col("day").is_between(start, end)
+    rows = engagement.filter(within)
+    basis, weighted = "observational", None
+    if exposed is not None:
+        basis, weighted = weighted_showings(exposed.filter(within))
+    members = memberships.filter(
+        pl.col("day") == members_on, pl.col("is_primary"), pl.col("community_id").is_in(communities.implode())
+    )
+    return build_window(
+        engagement=rows,
+        labels=labels,
+        members=members.select("user_id", "community_id"),
+        prior=user_interests.filter(pl.col("day") == prior_on).select("user_id", "interest_id", "engaged"),
+        exposed=weighted,
+        basis=basis,
+        use_exposures=bool(rows["exposure_logged"].any()),
+    )
+
+
+def exposed_rows(events: pl.DataFrame, engagement: pl.DataFrame) -> pl.DataFrame:
+    """Logged showings with the strength that followed.
+
+    Args:
+        events: RAW_EVENTS with day; showings are the rows of kind `exposure`.
+        engagement: ENGAGEMENT with day. A pair's strength is divided evenly over its showings of the day.
+
+    Returns:
+        day, user_id, item_id, strength, propensity, is_random: one row a showing.
+    """
+    pair = ["day", "user_id", "item_id"]
+    shown = events.filter(pl.col("kind") == "exposure").select(*pair, "propensity", "is_random")
+    joined = shown.with_columns(times=pl.len().over(pair)).join(
+        engagement.select(*pair, "strength"), on=pair, how="inner"
+    )
+    return joined.select(*pair, pl.col("strength") / pl.col("times"), "propensity", "is_random").sort(
+        *pair, "is_random", "propensity", nulls_last=True
+    )
+
+
+def weighted_showings(exposed: pl.DataFrame) -> tuple[str, pl.DataFrame | None]:
+    """The showings that can be compared fairly, with their weights, and why they can be.
+
+    Random showings weigh 1 each, and are preferred. Else showings with a logged propensity weigh 1 / propensity (the
+    self-normalised inverse propensity estimator; Swaminathan and Joachims 2015).
+
+    Args:
+        exposed: user_id, item_id, strength, propensity, is_random.
+
+    Returns:
+        The evaluability, and user_id, item_id, strength, weight; `observational` and None if the log has neither.
+    """
+    random = exposed.filter(pl.col("is_random").fill_null(False))
+    if random.height:
+        return "random_exposure", random.select("user_id", "item_id", "strength", weight=pl.lit(1.0))
+    known = exposed.filter(pl.col("propensity") > 0)
+    if known.height:
+        return "propensity", known.select("user_id", "item_id", "strength", weight=1 / pl.col("propensity"))
+    return "observational", None
+
+
+def _last_labels(labels: pl.DataFrame) -> pl.DataFrame:
+    kept = labels.drop_nulls(["item_id", "interest_id", "weight"])
+    if "day" in kept.columns:
+        kept = kept.filter(pl.col("day") == pl.col("day").max().over("item_id"))
+    return kept.select("item_id", "interest_id", "weight")
+
+
+def _ids(*columns: pl.Series) -> pl.Series:
+    return pl.concat([c.cast(pl.String).unique() for c in columns]).unique().drop_nulls().sort()
+
+
+def _codes(column: pl.Series, ids: pl.Series) -> npt.NDArray[np.int64]:
+    """Position of each value in the sorted ids; -1 where it is not among them."""
+    if not len(ids):
+        return np.full(len(column), -1, dtype=np.int64)
+    coded = column.cast(pl.String).cast(pl.Enum(ids), strict=False).to_physical().cast(pl.Int64)
+    return coded.fill_null(-1).to_numpy()
+
+
+def _matrix(frame: pl.DataFrame, row: str, rows: pl.Series, column: str, columns: pl.Series, value: str) -> Matrix:
+    """Sum `value` into a (rows, columns) matrix; rows of the frame with an unknown id are left out."""
+    r, c = _codes(frame[row], rows), _codes(frame[column], columns)
+    v = frame[value].cast(pl.Float64).to_numpy()
+    known = (r >= 0) & (c >= 0) & (v != 0)
+    r, c, v = r[known], c[known], v[known]
+    # The value is the last sort key, so that equal cells are summed in one order whatever the input's was.
+    order = np.lexsort((v, c, r))
+    r, c, v = r[order], c[order], v[order]
+    first = np.ones(len(r), dtype=bool)
+    first[1:] = (r[1:] != r[:-1]) | (c[1:] != c[:-1])
+    cell = np.cumsum(first) - 1
+    summed = np.bincount(cell, weights=v, minlength=int(first.sum()))
+    return sparse.csr_array((summed, (r[first], c[first])), shape=(len(rows), len(columns)))
+
+
+def _product(left: Matrix, right: Matrix) -> Matrix:
+    product = sparse.csr_array(left @ right)
+    product.eliminate_zeros()
+    product.sort_indices()
+    return product
+
+
+def _pattern(matrix: Matrix) -> Matrix:
+    return sparse.csr_array((np.ones_like(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def _dense(groups: Matrix, part: Any) -> Array:
+    """Groups times part (sparse or dense) as a dense array; sparse against sparse, so no BLAS and one order of summation."""
+    return np.asarray((groups @ sparse.csr_array(part)).toarray(), dtype=np.float64)
+
+
+def _divide(numerator: Array, denominator: Array) -> Array:
+    out = np.full(np.broadcast_shapes(numerator.shape, denominator.shape), np.nan)
+    return np.divide(numerator, denominator, out=out, where=denominator > 0)

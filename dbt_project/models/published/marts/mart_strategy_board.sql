@@ -1,0 +1,49 @@
+-- Suggestions for analysts, with the plan to test each and how its kind has done; those for fewer users than the
+-- disclosure size are left out.
+
+-- A suggestion keeps its id, so any earlier day tells its kind.
+with kinds as (
+    select distinct
+        strategy_id,
+        kind
+    from {{ source('lake', 'strategies') }}
+),
+
+record as (
+    select
+        kinds.kind,
+        count(case when card.verdict in ('hit', 'miss') then 1 end) as scored,
+        count(case when card.verdict = 'hit' then 1 end) as hits
+    from {{ source('lake', 'strategy_scorecard') }} as card
+    inner join kinds on card.strategy_id = kinds.strategy_id
+    where card.day = {{ today() }}
+    group by kinds.kind
+)
+
+select
+    strategies.strategy_id,
+    strategies.kind,
+    coalesce(communities.name, strategies.community_id) as community,
+    coalesce(taxonomy.interest, strategies.interest_id) as interest,
+    {{ rounded('strategies.users_affected') }} as users_rounded,
+    strategies.metric,
+    strategies.baseline,
+    strategies.effect,
+    strategies.effect_low,
+    strategies.effect_high,
+    strategies.q_value,
+    strategies.evaluability,
+    strategies.status,
+    plans.users_per_arm,
+    plans.days as test_days,
+    coalesce(record.scored, 0) as scored,
+    {{ ratio('cast(record.hits as double)', 'record.scored') }} as hit_rate,
+    strategies.expires_on
+from {{ source('lake', 'strategies') }} as strategies
+left join {{ source('lake', 'experiment_plans') }} as plans
+    on strategies.strategy_id = plans.strategy_id and strategies.day = plans.day
+left join {{ source('lake', 'communities') }} as communities
+    on strategies.community_id = communities.community_id and strategies.day = communities.day
+left join {{ source('lake', 'taxonomy') }} as taxonomy on strategies.interest_id = taxonomy.interest_id
+left join record on strategies.kind = record.kind
+where strategies.day = {{ today() }} and strategies.users_affected >= {{ var('disclosure_k') }}

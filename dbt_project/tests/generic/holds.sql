@@ -1,0 +1,6 @@
+{#- A condition is true of every row. -#}
+{% test holds(model, condition) %}
+select *
+from {{ model }}
+where not ({{ condition }})
+{% endtest %}
