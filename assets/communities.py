@@ -88,6 +88,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             yesterday_communities=yesterday(lake, method, "communities", day),
             taxonomy=log.taxonomy().frame(),
             exposures_logged=log.open().source.exposures_logged,
+            disclosure_k=method.disclosure_size,
         )
         verdict = {name: frame.filter(pl.col("verdict") == name).height for name in ("real", "weak", "artefact")}
         yield from gate(

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import dagster as dg
-from coterie.interests import user_interests
 
 from assets.gate import Candidate, Yielded, gate
 from assets.tables import YESTERDAY, shares, table_asset, today, yesterday
+from coterie.interests import user_interests
 from coterie.tables import USER_INTERESTS
 from resources.configurable import Log, Method, Storage
 from resources.warehouse import Warehouse
@@ -36,7 +36,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             half_life_days=method.half_life_days,
             exposures_logged=log.open().source.exposures_logged,
         )
-        labelled = engagement["item_id"].is_in(labels["item_id"].implode()).mean() if engagement.height else 0.0
+        labelled = int(engagement["item_id"].is_in(labels["item_id"].implode()).sum())
         yield from gate(
             context,
             lake,
@@ -48,7 +48,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                         users=frame["user_id"].n_unique(),
                         interests=frame["interest_id"].n_unique(),
                         distinct_interests_at_q_5_percent=frame.filter(frame["q_value"] <= 0.05).height,
-                        share_of_engagement_labelled=float(labelled or 0.0),
+                        share_of_engagement_labelled=labelled / engagement.height if engagement.height else 0.0,
                     ),
                 )
             ],

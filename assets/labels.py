@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import dagster as dg
 import polars as pl
-from coterie.labels.base import Labelled, item_labels
 
 from assets.gate import Candidate, Yielded, gate
 from assets.tables import shares, table_asset, today
+from coterie.labels.base import Labelled, item_labels
 from coterie.tables import ITEM_LABELS
 from resources.audit import Finding
 from resources.configurable import LabellerChoice, Log, Storage
@@ -109,12 +109,12 @@ def _sums(frame: pl.DataFrame) -> Finding:
 
 def _coverage(frame: pl.DataFrame, items: pl.DataFrame) -> Finding:
     with_text = items.filter(pl.col("text").is_not_null() | (pl.col("hashtags") != "[]"))
-    covered = with_text["item_id"].is_in(frame["item_id"].implode()).sum()
+    covered = int(with_text["item_id"].is_in(frame["item_id"].implode()).sum())
     share = covered / with_text.height if with_text.height else 1.0
     return Finding(
         "coverage",
         share >= 0.2,
         COVERAGE,
         severity="warning",
-        numbers=shares(labelled=int(covered), items_with_text=with_text.height, share=share),
+        numbers=shares(labelled=covered, items_with_text=with_text.height, share=share),
     )

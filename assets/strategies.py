@@ -22,7 +22,9 @@ from resources.warehouse import Warehouse
 REAL_ONLY = "Every suggestion cites a real community of at least the disclosure size"
 NO_NUMBER = "A suggestion that cannot be evaluated gives no number"
 PROPOSED_ONLY = "Every plan is for a suggestion that was proposed that day"
-COVERED = "At least 80 % of the suggestions scored that day came true within their 90 % interval (a warning, from 20 on)"
+COVERED = (
+    "At least 80 % of the suggestions scored that day came true within their 90 % interval (a warning, from 20 on)"
+)
 LEAST_COVERAGE, FEWEST_SCORED = 0.8, 20
 WEEK = WINDOW_DAYS - 1
 
@@ -138,9 +140,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         day, lake = today(context), storage.lake
         made = [day - timedelta(days=horizon) for horizon in HORIZONS]
         issued = _on(lake, method, STRATEGIES, made)
-        frame = scorecard_of_day(
-            day=day, days=_days(lake, warehouse, log, method, day, members_on=made), issued=issued
-        )
+        frame = scorecard_of_day(day=day, days=_days(lake, warehouse, log, method, day, members_on=made), issued=issued)
         scored = coverage(scorecard=frame, strategies=issued)
         yield from gate(
             context,
@@ -161,9 +161,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     return [suggestions, plans, scorecard]
 
 
-def _days(
-    lake: Lake, warehouse: Warehouse, log: Log, method: Method, day: date, *, members_on: Sequence[date]
-) -> Days:
+def _days(lake: Lake, warehouse: Warehouse, log: Log, method: Method, day: date, *, members_on: Sequence[date]) -> Days:
     """The week that ends on the day, with memberships of the days asked for and interests of before the week."""
     first = max(day - timedelta(days=WEEK), date.fromisoformat(method.first_day))
     engagement = lake.read_days("engagement", first, day)
@@ -221,7 +219,7 @@ def _no_number(frame: pl.DataFrame) -> Finding:
 
 def _covered(frame: pl.DataFrame) -> Finding:
     scored = frame.filter(pl.col("in_interval").is_not_null())
-    share = float(scored["in_interval"].mean() or 0.0) if scored.height else 1.0
+    share = scored.filter("in_interval").height / scored.height if scored.height else 1.0
     return Finding(
         "coverage",
         scored.height < FEWEST_SCORED or share >= LEAST_COVERAGE,

@@ -18,6 +18,7 @@ from coterie.tables import Table
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationValidationResult
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
 Severity = Literal["error", "warning"]
 SAMPLE_ROWS = 10
@@ -124,7 +125,7 @@ def audit(suite: Suite, frame: pl.DataFrame) -> list[Finding]:
     )
     results: dict[str, list[ExpectationValidationResult]] = {}
     for result in report.results:  # it reorders them: map by name, never by position
-        results.setdefault(result.expectation_config.meta["check"], []).append(result)
+        results.setdefault(_configuration(result).meta["check"], []).append(result)
     return [_finding(suite.table, check, results.get(check.name, []), frame) for check in suite.checks]
 
 
@@ -155,13 +156,18 @@ def _finding(
     )
 
 
+def _configuration(result: "ExpectationValidationResult") -> "ExpectationConfiguration":
+    assert result.expectation_config is not None  # only results made by hand have none
+    return result.expectation_config
+
+
 def _kind(result: "ExpectationValidationResult") -> str:
-    return "".join(part.capitalize() for part in str(result.expectation_config.type).split("_")[1:])
+    return "".join(part.capitalize() for part in str(_configuration(result).type).split("_")[1:])
 
 
 def _words(result: "ExpectationValidationResult") -> str:
     """What an expectation found, in one clause: Great Expectations' own numbers, or why it could not run."""
-    kwargs = result.expectation_config.kwargs
+    kwargs = _configuration(result).kwargs
     where = kwargs.get("column") or ", ".join(kwargs.get("column_list") or [])
     found = result.result or {}
     if "unexpected_count" in found:

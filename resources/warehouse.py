@@ -18,7 +18,7 @@ from resources.lake import Lake
 class Warehouse(DuckDBResource):
     """dagster-duckdb's resource, in memory, whose connection is also closed when a query fails."""
 
-    database: str = Field(":memory:", description="In memory: the data are the lake's Parquet files")
+    database: str = Field(default=":memory:", description="In memory: the data are the lake's Parquet files")
 
     @contextmanager
     def connection(self) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -62,8 +62,8 @@ def check_source_command(
         where = f" line {finding.line}" if finding.line else ""
         out.print(f"[{colour}]{finding.level}[/]{where}: ", end="")
         out.print(finding.text, markup=False, highlight=False)
-    for title, sample in check.samples.items():
-        out.print(_table(sample, title))
+    if check.sample.height:
+        out.print(_table(check.sample, "The first rows, as they would be read"))
     if not check.ok:
         raise typer.Exit(1)
 

@@ -9,7 +9,7 @@ from resources.dbt import Dbt
 from resources.settings import PROJECT, Settings, load_settings
 from resources.source import SourceLog
 from resources.warehouse import Warehouse
-from workflows.jobs import jobs
+from workflows.jobs import daily_job, other_jobs
 from workflows.partitions import daily_partitions
 from workflows.schedules import schedules
 from workflows.sensors import sensors
@@ -20,8 +20,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     log = SourceLog(settings.source, settings.home)
     days = daily_partitions(log)
     storage = Storage(home=str(settings.home.absolute()))
-    all_jobs = jobs(days)
-    daily = all_jobs[0]
+    daily = daily_job(days)
     dbt = Dbt(PROJECT / "dbt_project", home=settings.home, disclosure_k=settings.disclosure_size)
     stages = (ingest, labels, interests, graphs, communities, strategies, reports)
     return dg.Definitions(
@@ -49,7 +48,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
                 budget_usd=str(settings.label_budget_usd),
             ),
         },
-        jobs=all_jobs,
+        jobs=[daily, *other_jobs(days)],
         schedules=schedules(daily),
         sensors=sensors(daily),
         # Steps are seconds long and share heavy imports: one process per run, several runs at once.

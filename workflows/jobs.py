@@ -27,20 +27,22 @@ def forget_users_job() -> None:
     forget()
 
 
-def jobs(days: dg.PartitionsDefinition) -> list[dg.JobDefinition | UnresolvedAssetJobDefinition]:
-    """`daily`, `label_items` and `forget_users`."""
-    return [
-        dg.define_asset_job(
-            "daily",
-            selection=dg.AssetSelection.all(),
-            partitions_def=days,
-            description="Everything, for one day: from the raw log to the report.",
-        ),
-        dg.define_asset_job(
-            "label_items",
-            selection=dg.AssetSelection.assets("item_labels"),
-            partitions_def=days,
-            description="Only the labels of a day's new items.",
-        ),
-        forget_users_job,
-    ]
+def daily_job(days: dg.PartitionsDefinition) -> UnresolvedAssetJobDefinition:
+    """`daily`: what the schedule and the sensor request."""
+    return dg.define_asset_job(
+        "daily",
+        selection=dg.AssetSelection.all(),
+        partitions_def=days,
+        description="Everything, for one day: from the raw log to the report.",
+    )
+
+
+def other_jobs(days: dg.PartitionsDefinition) -> list[dg.JobDefinition | UnresolvedAssetJobDefinition]:
+    """`label_items` and `forget_users`."""
+    labels = dg.define_asset_job(
+        "label_items",
+        selection=dg.AssetSelection.assets("item_labels"),
+        partitions_def=days,
+        description="Only the labels of a day's new items.",
+    )
+    return [labels, forget_users_job]

@@ -1,5 +1,7 @@
 """The schedule: yesterday's partition, every morning."""
 
+from typing import Any
+
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
@@ -7,7 +9,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 HOUR = 2
 
 
-def schedules(daily: UnresolvedAssetJobDefinition) -> list[dg.ScheduleDefinition]:
+def schedules(daily: UnresolvedAssetJobDefinition) -> list[Any]:
     """`daily_schedule`, off until somebody turns it on."""
     return [
         dg.build_schedule_from_partitioned_job(

@@ -13,8 +13,7 @@ import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
-Array = npt.NDArray[np.float64]
-Matrix = sparse.csr_array
+from coterie.matrices import Array, Matrix, codes, ids_of, matrix, pattern, product
 
 # Rows (user, item, day) that a user engaged with in a window: 1, 2-3, 4-7, 8-20, 21 and more.
 ACTIVITY_BOUNDS = (2, 4, 8, 21)
@@ -135,7 +134,7 @@ def share_sums(window: Window, groups: Matrix) -> Sums:
 
     return Sums(
         count=spread((total > 0).astype(np.float64)),
-        hits=_dense(groups, _pattern(engaged)),
+        hits=_dense(groups, pattern(engaged)),
         x=spread(total),
         xx=spread(total**2),
         xxx=spread(total**3),
@@ -149,8 +148,8 @@ def exposure_sums(exposure: Exposure, groups: Matrix) -> Sums:
     """Sums for strength per exposure: y = strength, x = (weighted) showings, both of the interest."""
     strength, shown = exposure.strength, exposure.shown
     return Sums(
-        count=_dense(groups, _pattern(shown)),
-        hits=_dense(groups, _pattern(strength)),
+        count=_dense(groups, pattern(shown)),
+        hits=_dense(groups, pattern(strength)),
         x=_dense(groups, shown),
         xx=_dense(groups, shown.multiply(shown)),
         xxx=_dense(groups, shown.multiply(shown).multiply(shown)),
@@ -164,7 +163,7 @@ def adoption_sums(window: Window, groups: Matrix) -> Sums:
     """Sums for adoption: x = 1 for an active user without earlier engagement, y = 1 if they engage in the window."""
     active = (window.total > 0).astype(np.float64)[:, None]
     known = sparse.csr_array(window.prior.multiply(active))
-    touched = _pattern(window.engaged)
+    touched = pattern(window.engaged)
     fresh = _dense(groups, touched) - _dense(groups, touched.multiply(window.prior))
     eligible = _dense(groups, active) - _dense(groups, known)
     return Sums(count=eligible, hits=fresh, x=eligible, xx=eligible, xxx=eligible, y=fresh, yy=fresh, xy=fresh)
@@ -210,26 +209,26 @@ def build_window(
         shown = rows.filter(pl.col("exposure_logged")).select(
             "user_id", "item_id", "strength", pl.col("exposures").cast(pl.Float64).alias("weight")
         )
-    users = _ids(rows["user_id"], *([shown["user_id"]] if shown is not None else []))
-    items = _ids(rows["item_id"], *([shown["item_id"]] if shown is not None else []))
+    users = ids_of(rows["user_id"], *([shown["user_id"]] if shown is not None else []))
+    items = ids_of(rows["item_id"], *([shown["item_id"]] if shown is not None else []))
     weights = weights.filter(pl.col("item_id").is_in(items.implode()))
-    interests = _ids(weights["interest_id"])
-    communities = _ids(members["community_id"])
-    label = _matrix(weights, "item_id", items, "interest_id", interests, "weight")
+    interests = ids_of(weights["interest_id"])
+    communities = ids_of(members["community_id"])
+    label = matrix(weights, "item_id", items, "interest_id", interests, "weight")
 
-    strength = _matrix(rows, "user_id", users, "item_id", items, "strength")
-    engaged = _product(strength, label)
+    strength = matrix(rows, "user_id", users, "item_id", items, "strength")
+    engaged = product(strength, label)
     labelled = rows.filter(pl.col("strength") > 0, pl.col("item_id").is_in(weights["item_id"].unique().implode()))
-    activity = np.bincount(_codes(labelled["user_id"], users), minlength=len(users))
+    activity = np.bincount(codes(labelled["user_id"], users), minlength=len(users))
     exposure = None
     if shown is not None:
         squared = shown.with_columns(square=pl.col("weight") ** 2)
         exposure = Exposure(
             basis=basis,
-            strength=_product(_matrix(shown, "user_id", users, "item_id", items, "strength"), label),
-            shown=_product(_matrix(shown, "user_id", users, "item_id", items, "weight"), label),
-            square=_product(
-                _matrix(squared, "user_id", users, "item_id", items, "square"),
+            strength=product(matrix(shown, "user_id", users, "item_id", items, "strength"), label),
+            shown=product(matrix(shown, "user_id", users, "item_id", items, "weight"), label),
+            square=product(
+                matrix(squared, "user_id", users, "item_id", items, "square"),
                 sparse.csr_array(label.multiply(label)),
             ),
         )
@@ -239,10 +238,10 @@ def build_window(
         users=tuple(users),
         communities=tuple(communities),
         interests=tuple(interests),
-        members=_matrix(belongs, "community_id", communities, "user_id", users, "one"),
+        members=matrix(belongs, "community_id", communities, "user_id", users, "one"),
         engaged=engaged,
         total=np.asarray(engaged.sum(axis=1), dtype=np.float64).reshape(-1),
-        prior=_matrix(before, "user_id", users, "interest_id", interests, "one"),
+        prior=matrix(before, "user_id", users, "interest_id", interests, "one"),
         stratum=np.searchsorted(ACTIVITY_BOUNDS, activity, side="right"),
         exposure=exposure,
     )
@@ -302,17 +301,16 @@ def exposed_rows(events: pl.DataFrame, engagement: pl.DataFrame) -> pl.DataFrame
 
     Args:
         events: RAW_EVENTS with day; showings are the rows of kind `exposure`.
-        engagement: ENGAGEMENT with day. A pair's strength is divided evenly over its showings of the day.
+        engagement: ENGAGEMENT with day. A pair's strength is divided evenly over all its showings of the day, also
+            those that are not in `events`.
 
     Returns:
         day, user_id, item_id, strength, propensity, is_random: one row a showing.
     """
     pair = ["day", "user_id", "item_id"]
     shown = events.filter(pl.col("kind") == "exposure").select(*pair, "propensity", "is_random")
-    joined = shown.with_columns(times=pl.len().over(pair)).join(
-        engagement.select(*pair, "strength"), on=pair, how="inner"
-    )
-    return joined.select(*pair, pl.col("strength") / pl.col("times"), "propensity", "is_random").sort(
+    joined = shown.join(engagement.select(*pair, "strength", "exposures"), on=pair, how="inner")
+    return joined.select(*pair, pl.col("strength") / pl.col("exposures"), "propensity", "is_random").sort(
         *pair, "is_random", "propensity", nulls_last=True
     )
 
@@ -343,45 +341,6 @@ def _last_labels(labels: pl.DataFrame) -> pl.DataFrame:
     if "day" in kept.columns:
         kept = kept.filter(pl.col("day") == pl.col("day").max().over("item_id"))
     return kept.select("item_id", "interest_id", "weight")
-
-
-def _ids(*columns: pl.Series) -> pl.Series:
-    return pl.concat([c.cast(pl.String).unique() for c in columns]).unique().drop_nulls().sort()
-
-
-def _codes(column: pl.Series, ids: pl.Series) -> npt.NDArray[np.int64]:
-    """Position of each value in the sorted ids; -1 where it is not among them."""
-    if not len(ids):
-        return np.full(len(column), -1, dtype=np.int64)
-    coded = column.cast(pl.String).cast(pl.Enum(ids), strict=False).to_physical().cast(pl.Int64)
-    return coded.fill_null(-1).to_numpy()
-
-
-def _matrix(frame: pl.DataFrame, row: str, rows: pl.Series, column: str, columns: pl.Series, value: str) -> Matrix:
-    """Sum `value` into a (rows, columns) matrix; rows of the frame with an unknown id are left out."""
-    r, c = _codes(frame[row], rows), _codes(frame[column], columns)
-    v = frame[value].cast(pl.Float64).to_numpy()
-    known = (r >= 0) & (c >= 0) & (v != 0)
-    r, c, v = r[known], c[known], v[known]
-    # The value is the last sort key, so that equal cells are summed in one order whatever the input's was.
-    order = np.lexsort((v, c, r))
-    r, c, v = r[order], c[order], v[order]
-    first = np.ones(len(r), dtype=bool)
-    first[1:] = (r[1:] != r[:-1]) | (c[1:] != c[:-1])
-    cell = np.cumsum(first) - 1
-    summed = np.bincount(cell, weights=v, minlength=int(first.sum()))
-    return sparse.csr_array((summed, (r[first], c[first])), shape=(len(rows), len(columns)))
-
-
-def _product(left: Matrix, right: Matrix) -> Matrix:
-    product = sparse.csr_array(left @ right)
-    product.eliminate_zeros()
-    product.sort_indices()
-    return product
-
-
-def _pattern(matrix: Matrix) -> Matrix:
-    return sparse.csr_array((np.ones_like(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def _dense(groups: Matrix, part: Any) -> Array:

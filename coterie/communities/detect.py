@@ -1,0 +1,118 @@
+"""Groups of users by Leiden, and the merger of groups that do not differ.
+
+Belongs here: from a graph to a partition. Does not belong here: who belongs to a group with what probability
+(membership), and whether a group is real (verdict).
+"""
+
+import igraph
+import leidenalg
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy.special import gammaln
+
+from coterie.matrices import Array, codes, ids_of
+
+SEED = 20240501
+Groups = npt.NDArray[np.int64]
+
+
+def leiden(user_graph: pl.DataFrame, yesterday: pl.DataFrame | None) -> tuple[pl.Series, Groups]:
+    """Partition the user graph by modularity with the Leiden algorithm (Traag, Waltman and van Eck 2019).
+
+    The search starts from yesterday's main communities, users without one on their own: equally good partitions are
+    many, and this takes the one nearest to what is known.
+
+    Args:
+        user_graph: USER_GRAPH.
+        yesterday: MEMBERSHIPS of the day before.
+
+    Returns:
+        The graph's users, sorted, and the number of each one's group; groups are numbered from the largest.
+    """
+    users = ids_of(user_graph["source"], user_graph["target"])
+    if not len(users):
+        return users, np.empty(0, dtype=np.int64)
+    ties = user_graph.sort("source", "target")
+    ends = np.stack([codes(ties["source"], users), codes(ties["target"], users)], axis=1)
+    graph = igraph.Graph(n=len(users), edges=ends.tolist())
+    start = None if yesterday is None else _start(users, yesterday)
+    partition = leidenalg.find_partition(
+        graph,
+        leidenalg.ModularityVertexPartition,
+        weights=ties["weight"].to_list(),
+        initial_membership=start,
+        n_iterations=-1,
+        seed=SEED,
+    )
+    return users, _by_size(np.asarray(partition.membership, dtype=np.int64))
+
+
+def merge_alike(groups: Groups, counts: Array) -> Groups:
+    """Merge groups whose members engage alike, as long as one profile explains them better than two.
+
+    Modularity splits a large homogeneous group into parts of its own scale (Fortunato and Barthelemy 2007). Two
+    profiles are kept only if they raise the integrated likelihood: each group's engagements are multinomial with a
+    Dirichlet prior of mean the population's shares, and the pair with the largest gain is merged first.
+
+    Args:
+        groups: (n,) group of each user.
+        counts: (n, J) effective engagements.
+
+    Returns:
+        (n,) groups after merging, numbered from the largest.
+    """
+    total = counts.sum(axis=0)
+    # One pseudo-engagement for each interest in all, as Perks' prior has it, spread as the population's are.
+    prior = total / total.sum() if total.sum() > 0 else np.full(len(total), 1.0)
+    prior = np.maximum(prior, 1e-9)
+    sums = _group_sums(groups, counts)
+    alive = list(range(len(sums)))
+    parent = np.arange(len(sums))
+    fit = np.array([_evidence(row, prior) for row in sums])
+    gain = np.full((len(sums), len(sums)), -np.inf)
+    for a in alive:
+        for b in alive[a + 1 :]:
+            gain[a, b] = _evidence(sums[a] + sums[b], prior) - fit[a] - fit[b]
+    while True:
+        a, b = divmod(int(np.argmax(gain)), gain.shape[1])
+        if not gain[a, b] > 0:
+            break
+        sums[a] += sums[b]
+        parent[parent == b] = a
+        gain[b, :] = gain[:, b] = -np.inf
+        alive.remove(b)
+        fit[a] = _evidence(sums[a], prior)
+        for c in alive:
+            if c != a:
+                low, high = min(a, c), max(a, c)
+                gain[low, high] = _evidence(sums[a] + sums[c], prior) - fit[a] - fit[c]
+    return _by_size(parent[groups])
+
+
+def _evidence(row: Array, prior: Array) -> float:
+    """Log likelihood of the engagements with the profile integrated out (Dirichlet-multinomial)."""
+    return float(
+        gammaln(prior.sum()) - gammaln(prior.sum() + row.sum()) + (gammaln(prior + row) - gammaln(prior)).sum()
+    )
+
+
+def _group_sums(groups: Groups, counts: Array) -> Array:
+    sums = np.zeros((int(groups.max()) + 1 if len(groups) else 0, counts.shape[1]))
+    np.add.at(sums, groups, counts)
+    return sums
+
+
+def _by_size(groups: Groups) -> Groups:
+    """Number groups from the largest; of equal ones, the one with the first user comes first."""
+    found, first, size = np.unique(groups, return_index=True, return_counts=True)
+    rank = np.empty(int(found.max()) + 1 if len(found) else 0, dtype=np.int64)
+    rank[found[np.lexsort((first, -size))]] = np.arange(len(found))
+    return rank[groups] if len(groups) else groups
+
+
+def _start(users: pl.Series, yesterday: pl.DataFrame) -> list[int]:
+    group = dict(yesterday.filter("is_primary").select("user_id", "community_id").iter_rows())
+    # Numbers without gaps, below the number of users: what leidenalg takes.
+    numbers: dict[str, int] = {}
+    return [numbers.setdefault(f"community {group[u]}" if u in group else f"user {u}", len(numbers)) for u in users]

@@ -1,0 +1,125 @@
+"""The test of a community on a day that its members were not chosen by.
+
+Belongs here: how much more its members, fixed yesterday, engage today with one another's interests than chance
+allows. Does not belong here: what is concluded from it (verdict).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from scipy import sparse
+
+from coterie.matrices import Array, Matrix, codes, ids_of, matrix, product
+
+SMOOTHING = 10.0
+# A user at a time would be slow, all at once large.
+_BLOCK = 8192
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Sums over a community's members active today: of the excess, its square and fourth power, and the promise."""
+
+    excess: float
+    square: float
+    fourth: float
+    promised: float
+    members: int
+
+
+def evidence_of_day(
+    *,
+    yesterday_memberships: pl.DataFrame,
+    yesterday_user_interests: pl.DataFrame,
+    engagement: pl.DataFrame,
+    labels: pl.DataFrame,
+    exposures_logged: bool,
+) -> dict[str, Evidence]:
+    """Excess engagement of each of yesterday's communities, out of sample.
+
+    Each interest has a score, the logarithm of how much more the community engaged with it up to yesterday than the
+    population did; for every member the score leaves their own engagements out, so what they are measured against is
+    what the others like. A member's excess is the scored engagement of today less what the null expects of it, over
+    the root of their activity. The null keeps the user's activity, the day, and what they were shown with everyone's
+    rate of engagement for it; where showings are not logged, the day's popularity of each interest. Its expectation is
+    zero whatever the scores are, since they come from before today: sums over days are martingales.
+
+    The promise is the excess that members would have if they engaged today just as their profile of yesterday says.
+
+    Args:
+        yesterday_memberships: MEMBERSHIPS of the day before.
+        yesterday_user_interests: USER_INTERESTS of the day before.
+        engagement: ENGAGEMENT of today.
+        labels: item_id, interest_id, weight.
+        exposures_logged: whether the log says what users were shown.
+
+    Returns:
+        Community id -> evidence, for communities with an active member.
+    """
+    rows = engagement.filter(pl.col("item_id").is_in(labels["item_id"].unique().implode()))
+    past = yesterday_user_interests.filter(pl.col("engaged") > 0)
+    users, interests = ids_of(rows["user_id"]), ids_of(labels["interest_id"], past["interest_id"])
+    items = ids_of(rows["item_id"])
+    if not len(users):
+        return {}
+    label = matrix(labels, "item_id", items, "interest_id", interests, "weight")
+    engaged = product(matrix(rows, "user_id", users, "item_id", items, "strength"), label)
+    expected = _null(rows, users, items, label, engaged, exposures_logged)
+    total = np.asarray(engaged.sum(axis=1)).reshape(-1)
+    everyone = _column_sums(past, interests)
+    everyone = (everyone + 1e-6) / (everyone + 1e-6).sum()
+    # Scores come from strengths; smoothing is in engagements, so it is brought to the size of one.
+    ordered = past.sort("user_id", "interest_id")
+    whole = float(ordered["engaged"].to_numpy().sum())
+    size = float(ordered["engaged_square"].to_numpy().sum()) / whole if whole > 0 else 1.0
+    main = yesterday_memberships.filter("is_primary").select("user_id", "community_id")
+    own_past = matrix(past, "user_id", users, "interest_id", interests, "engaged")
+    found: dict[str, Evidence] = {}
+    for name in sorted(main["community_id"].unique()):
+        members = main.filter(pl.col("community_id") == name).select("user_id")
+        group = _column_sums(past.join(members, on="user_id", how="semi"), interests)
+        active = np.sort(codes(members["user_id"], users))
+        active = active[active >= 0]
+        active = active[total[active] > 0]
+        if not len(active):
+            continue
+        excess, promised = [], []
+        for start in range(0, len(active), _BLOCK):
+            part = active[start : start + _BLOCK]
+            others = np.maximum(group[None, :] - own_past[part].toarray(), 0) + SMOOTHING * size * everyone[None, :]
+            profile = others / others.sum(axis=1, keepdims=True)
+            score = np.log(profile / everyone[None, :])
+            root = np.sqrt(total[part])
+            null = expected[part].toarray() if sparse.issparse(expected) else total[part, None] * expected[None, :]
+            excess.append(((engaged[part].toarray() - null) * score).sum(axis=1) / root)
+            # What members would do if the profile held: their null, tilted by it.
+            tilted = null * profile / everyone[None, :]
+            tilted *= (total[part] / np.maximum(tilted.sum(axis=1), 1e-300))[:, None]
+            promised.append(((tilted - null) * score).sum(axis=1) / root)
+        d, m = np.concatenate(excess), np.concatenate(promised)
+        found[name] = Evidence(float(d.sum()), float((d**2).sum()), float((d**4).sum()), float(m.sum()), len(active))
+    return found
+
+
+def _null(
+    rows: pl.DataFrame, users: pl.Series, items: pl.Series, label: Matrix, engaged: Matrix, exposures_logged: bool
+) -> Matrix | Array:
+    """Expected engagement by user and interest; without logged showings the shares of interests, alike for everyone."""
+    gained = np.asarray(engaged.sum(axis=0), dtype=np.float64).reshape(-1)
+    if not exposures_logged:
+        return gained / gained.sum() if gained.sum() > 0 else gained
+    shown = product(matrix(rows.with_columns(one=pl.lit(1.0)), "user_id", users, "item_id", items, "one"), label)
+    offered = np.asarray(shown.sum(axis=0)).reshape(-1)
+    rate = np.divide(gained, offered, out=np.zeros_like(gained), where=offered > 0)
+    weighted = sparse.csr_array(shown.multiply(rate[None, :]))
+    whole = np.asarray(weighted.sum(axis=1)).reshape(-1)
+    total = np.asarray(engaged.sum(axis=1)).reshape(-1)
+    scale = np.divide(total, whole, out=np.zeros_like(total), where=whole > 0)
+    return sparse.csr_array(weighted.multiply(scale[:, None]))
+
+
+def _column_sums(rows: pl.DataFrame, interests: pl.Series) -> Array:
+    ordered = rows.sort("interest_id", "user_id")
+    at = codes(ordered["interest_id"], interests)
+    return np.bincount(at, weights=ordered["engaged"].to_numpy(), minlength=len(interests)).astype(np.float64)

@@ -1,0 +1,1 @@
+"""From an item's text to its interests."""

@@ -1,0 +1,228 @@
+"""The ledger: what has been paid for, and which batches are on their way.
+
+Belongs here: durable storage that survives a kill at any instruction and serves several processes. Does not belong
+here: what is asked, what it costs, and texts: the ledger knows hashes only.
+
+Every write is one short transaction of SQLite; no connection is kept, so no process waits on another for long.
+"""
+
+import fcntl
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from coterie.errors import LabelError
+
+Interests = tuple[tuple[str, float], ...]  # (interest_id, confidence), best first; empty: none fits
+Requests = tuple[tuple[str, ...], ...]  # for each request of a batch, the text hashes in their order
+
+_SCHEMA = """
+create table if not exists answers (
+    text_hash text not null,
+    taxonomy_version text not null,
+    prompt_version text not null,
+    model text not null,
+    interests text not null,
+    primary key (text_hash, taxonomy_version, prompt_version, model)
+) without rowid;
+create table if not exists batches (
+    number integer primary key,
+    taxonomy_version text not null,
+    prompt_version text not null,
+    model text not null,
+    state text not null check (state in ('intended', 'submitted', 'done', 'lost')),
+    batch_id text,
+    after_id text,
+    requests text not null
+);
+create table if not exists strangers (batch_id text primary key) without rowid;
+"""
+_SAME = "taxonomy_version = ? and prompt_version = ? and model = ?"
+_WAIT_SECONDS = 60.0
+_AT_ONCE = 500  # hashes in one query: SQLite bounds the variables of a statement
+
+
+@dataclass(frozen=True)
+class Key:
+    """What an answer depends on besides the text.
+
+    The taxonomy's version is that of the whole tree, not of a branch: one request labels against the whole tree, so a
+    change in any branch may change the answer.
+    """
+
+    taxonomy_version: str
+    prompt_version: str
+    model: str
+
+    @property
+    def row(self) -> tuple[str, str, str]:
+        """The values in the order of the tables' columns."""
+        return self.taxonomy_version, self.prompt_version, self.model
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch that has not been read yet.
+
+    Attributes:
+        number: its row in the ledger.
+        batch_id: its id at the service; None: it was about to be submitted, and nobody noted whether it was.
+        after_id: the newest batch at the service just before; None: there was none, or it is not known.
+        requests: what it asks.
+    """
+
+    number: int
+    batch_id: str | None
+    after_id: str | None
+    requests: Requests
+
+    @property
+    def mark(self) -> str:
+        """How its requests begin their `custom_id`: a hash of what it asks, so that it can be recognised."""
+        return hashlib.sha256(json.dumps(self.requests).encode()).hexdigest()[:24]
+
+    @property
+    def hashes(self) -> frozenset[str]:
+        """All texts that it asks about."""
+        return frozenset(text_hash for request in self.requests for text_hash in request)
+
+
+class Ledger:
+    """The ledger in one SQLite file, made on first use.
+
+    Raises:
+        LabelError: from every method, if the file cannot be used; names the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def answers(self, key: Key, hashes: Sequence[str]) -> dict[str, Interests]:
+        """The answers that are there for these texts."""
+        with self._transaction() as db:
+            return _read(db, key, hashes)
+
+    def record(self, key: Key, answers: Mapping[str, Interests]) -> dict[str, Interests]:
+        """Keep answers; of two for the same text the first stays, so that a text never changes its labels.
+
+        Returns:
+            What stands in the ledger for these texts now.
+        """
+        with self._transaction() as db:
+            _write(db, key, answers)
+            return _read(db, key, sorted(answers))
+
+    def intend(self, key: Key, requests: Requests, after_id: str | None) -> Batch:
+        """Note that a batch is about to be submitted."""
+        with self._transaction() as db:
+            number = db.execute(
+                "insert into batches (taxonomy_version, prompt_version, model, state, after_id, requests) "
+                "values (?, ?, ?, 'intended', ?, ?)",
+                (*key.row, after_id, json.dumps(requests)),
+            ).lastrowid
+        assert number is not None
+        return Batch(number, None, after_id, requests)
+
+    def submitted(self, batch: Batch, batch_id: str) -> Batch:
+        """Note the id that the service gave to a batch."""
+        with self._transaction() as db:
+            db.execute(
+                "update batches set state = 'submitted', batch_id = ? where number = ?", (batch_id, batch.number)
+            )
+        return Batch(batch.number, batch_id, batch.after_id, batch.requests)
+
+    def open_batches(self, key: Key) -> list[Batch]:
+        """Batches that have neither been read nor given up, oldest first."""
+        with self._transaction() as db:
+            rows = db.execute(
+                "select number, batch_id, after_id, requests from batches "
+                f"where state in ('intended', 'submitted') and {_SAME} order by number",
+                key.row,
+            ).fetchall()
+        return [Batch(n, i, a, tuple(tuple(request) for request in json.loads(r))) for n, i, a, r in rows]
+
+    def known_ids(self) -> frozenset[str]:
+        """Ids at the service of which it is known what they are: batches of this ledger, and strangers."""
+        with self._transaction() as db:
+            rows = db.execute("select batch_id from batches where batch_id is not null union select * from strangers")
+            return frozenset(row[0] for row in rows)
+
+    def close(self, key: Key, batch: Batch, answers: Mapping[str, Interests]) -> tuple[bool, dict[str, Interests]]:
+        """Keep a batch's answers and mark it as read, in one transaction.
+
+        Returns:
+            Whether this call was the one that closed it (another process may have), and what stands in the ledger for
+            the batch's texts.
+        """
+        with self._transaction() as db:
+            changed = db.execute(
+                "update batches set state = 'done' where number = ? and state = 'submitted'", (batch.number,)
+            ).rowcount
+            _write(db, key, answers)
+            return changed == 1, _read(db, key, sorted(batch.hashes))
+
+    def lose(self, batch: Batch) -> None:
+        """Give a batch up: the service does not have it."""
+        with self._transaction() as db:
+            db.execute("update batches set state = 'lost' where number = ? and state <> 'done'", (batch.number,))
+
+    def disown(self, batch: Batch) -> None:
+        """The id that was taken for this batch belongs to another's: forget it, and never take it again."""
+        with self._transaction() as db:
+            db.execute("insert or ignore into strangers values (?)", (batch.batch_id,))
+            db.execute(
+                "update batches set state = 'intended', batch_id = null "
+                "where number = ? and batch_id = ? and state = 'submitted'",
+                (batch.number, batch.batch_id),
+            )
+
+    @contextmanager
+    def submitting(self) -> Iterator[None]:
+        """Only one process at a time submits batches.
+
+        The lock goes with its process. So whoever holds it and finds an intended batch without an id knows that the
+        one who intended it was killed.
+        """
+        with self._transaction():  # makes the folder, or says why it cannot
+            lock = self.path.with_name(f"{self.path.name}.lock")
+        with lock.open("a") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(self.path, timeout=_WAIT_SECONDS, isolation_level=None)) as db:
+                if not db.execute("select 1 from sqlite_master where name = 'strangers'").fetchone():
+                    db.executescript(_SCHEMA)
+                db.execute("begin immediate")
+                yield db
+                db.execute("commit")  # an exception leaves the transaction to the closing, which rolls it back
+        except (sqlite3.Error, OSError) as error:
+            raise LabelError(
+                f"{self.path}: found a ledger that cannot be used ({error}); expected an SQLite file that may be "
+                "written. It holds the labels that were paid for: restore it from a copy rather than delete it"
+            ) from error
+
+
+def _read(db: sqlite3.Connection, key: Key, hashes: Sequence[str]) -> dict[str, Interests]:
+    found: dict[str, Interests] = {}
+    for start in range(0, len(hashes), _AT_ONCE):
+        some = hashes[start : start + _AT_ONCE]
+        marks = ", ".join("?" * len(some))
+        query = f"select text_hash, interests from answers where {_SAME} and text_hash in ({marks})"
+        for text_hash, interests in db.execute(query, (*key.row, *some)):
+            found[text_hash] = tuple((interest, float(confidence)) for interest, confidence in json.loads(interests))
+    return found
+
+
+def _write(db: sqlite3.Connection, key: Key, answers: Mapping[str, Interests]) -> None:
+    db.executemany(
+        "insert or ignore into answers values (?, ?, ?, ?, ?)",
+        [(text_hash, *key.row, json.dumps(interests)) for text_hash, interests in sorted(answers.items())],
+    )

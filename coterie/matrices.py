@@ -1,0 +1,55 @@
+"""Frames of ids as sparse matrices.
+
+Belongs here: coding of ids and sums into cells. Does not belong here: what the cells mean. Ids are sorted and equal
+cells are summed in one order, so the order of input rows and the number of threads never show in a result.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy import sparse
+
+Array = npt.NDArray[np.float64]
+Matrix = sparse.csr_array
+
+
+def ids_of(*columns: pl.Series) -> pl.Series:
+    """The distinct values of several columns, sorted."""
+    return pl.concat([c.cast(pl.String).unique() for c in columns]).unique().drop_nulls().sort()
+
+
+def codes(column: pl.Series, ids: pl.Series) -> npt.NDArray[np.int64]:
+    """Position of each value in the sorted ids; -1 where it is not among them."""
+    if not len(ids):
+        return np.full(len(column), -1, dtype=np.int64)
+    coded = column.cast(pl.String).cast(pl.Enum(ids), strict=False).to_physical().cast(pl.Int64)
+    return coded.fill_null(-1).to_numpy()
+
+
+def matrix(frame: pl.DataFrame, row: str, rows: pl.Series, column: str, columns: pl.Series, value: str) -> Matrix:
+    """Sum `value` into a (rows, columns) matrix; rows of the frame with an unknown id are left out."""
+    r, c = codes(frame[row], rows), codes(frame[column], columns)
+    v = frame[value].cast(pl.Float64).to_numpy()
+    known = (r >= 0) & (c >= 0) & (v != 0)
+    r, c, v = r[known], c[known], v[known]
+    # The value is the last sort key, so that equal cells are summed in one order whatever the input's was.
+    order = np.lexsort((v, c, r))
+    r, c, v = r[order], c[order], v[order]
+    first = np.ones(len(r), dtype=bool)
+    first[1:] = (r[1:] != r[:-1]) | (c[1:] != c[:-1])
+    cell = np.cumsum(first) - 1
+    summed = np.bincount(cell, weights=v, minlength=int(first.sum()))
+    return sparse.csr_array((summed, (r[first], c[first])), shape=(len(rows), len(columns)))
+
+
+def product(left: Matrix, right: Matrix) -> Matrix:
+    """left @ right without explicit zeros, indices sorted."""
+    result = sparse.csr_array(left @ right)
+    result.eliminate_zeros()
+    result.sort_indices()
+    return result
+
+
+def pattern(of: Matrix) -> Matrix:
+    """1 where there is an entry."""
+    return sparse.csr_array((np.ones_like(of.data), of.indices, of.indptr), shape=of.shape)
