@@ -36,7 +36,8 @@ def user_interests(
 
     Lift is engaged over expected with a gamma prior of mean 1 whose strength is found by moments (the gamma-Poisson
     shrinker; DuMouchel 1999). Strengths are not counts, so both are first divided by the dispersion, the sum of
-    squares over the sum, which makes them effective counts. The interval is the posterior's central 90 %. The p-value
+    squares over the sum, which makes them effective counts; where showings are logged, squares are taken about the
+    interest's rate. The interval is the posterior's central 90 %. The p-value
     is the Poisson tail P(X >= engaged), continued to real numbers by the incomplete gamma function; pairs of user and
     interest without engagement count as tests with p = 1.
 
@@ -145,13 +146,18 @@ def _today(
     strength = matrix(rows, "user_id", users, "item_id", items, "strength")
     shown = matrix(rows.with_columns(one=pl.lit(1.0)), "user_id", users, "item_id", items, "one")
     engaged, evidence = product(strength, label), product(shown, label)
-    square = product(sparse.csr_array(strength.multiply(strength)), sparse.csr_array(label.multiply(label)))
+    label_square = sparse.csr_array(label.multiply(label))
+    square = product(sparse.csr_array(strength.multiply(strength)), label_square)
     if not exposures_logged:
         expected = sparse.csr_array(evidence.shape)
     else:
-        opportunity = np.bincount(evidence.indices, weights=evidence.data, minlength=len(interests))
-        gained = np.bincount(engaged.indices, weights=engaged.data, minlength=len(interests))
+        opportunity = np.bincount(evidence.indices, weights=evidence.data, minlength=len(interests)).astype(float)
+        gained = np.bincount(engaged.indices, weights=engaged.data, minlength=len(interests)).astype(float)
         rate = np.divide(gained, opportunity, out=np.zeros_like(gained), where=opportunity > 0)
+        # About the rate: engagement that is certain is no noise.
+        about = sparse.csr_array(label_square.multiply(rate[None, :]))
+        square = square - 2 * product(strength, about) + product(shown, sparse.csr_array(about.multiply(rate[None, :])))
+        square.data = np.maximum(square.data, 0.0)
         weighted = sparse.csr_array(evidence.multiply(rate[None, :]))
         scale = np.divide(
             _row_sums(engaged), _row_sums(weighted), out=np.zeros(len(users)), where=_row_sums(weighted) > 0

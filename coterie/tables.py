@@ -210,7 +210,10 @@ USER_INTERESTS = Table(
         _INTEREST,
         _number("evidence", "Decayed number of user-item days that could have shown the interest"),
         _number("engaged", "Decayed engagement strength with the interest"),
-        _number("engaged_square", "Decayed sum of the squares of its parts: how many equal engagements it is worth"),
+        _number(
+            "engaged_square",
+            "Decayed sum of the squares of its parts, about the interest's rate where showings are logged: its noise",
+        ),
         _number("expected", "What exposure alone predicts for engaged, given the user's activity"),
         _number("affinity", "Share of the user's engagement that goes to the interest, shrunk towards the population"),
         _number("lift", "engaged over expected, shrunk (gamma-Poisson posterior mean)"),
@@ -284,7 +287,7 @@ COMMUNITIES = Table(
         _number("excess", "State of the test: decayed sum of engagement beyond chance"),
         _number("excess_promised", "State of the test: decayed sum of what the profile of the day before promises"),
         _number("excess_square", "State of the test: decayed sum of its squares"),
-        _number("excess_fourth", "State of the test: decayed sum of its fourth powers"),
+        _number("excess_absolute", "State of the test: decayed sum of its sizes, signs left out"),
     ),
 )
 COMMUNITY_LINEAGE = Table(

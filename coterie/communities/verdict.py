@@ -109,13 +109,13 @@ def _state(before: dict[str, Any] | None, today: Evidence | None) -> dict[str, f
         name: keep**power * (before[name] if before else 0.0) + (getattr(today, field) if today else 0.0)
         for name, field, power in (
             ("excess", "excess", 1),
+            ("excess_absolute", "absolute", 1),
             ("excess_square", "square", 2),
-            ("excess_fourth", "fourth", 4),
             ("excess_promised", "promised", 1),
         )
     }
-    # (sum of squares)^2 / sum of fourth powers: one member who is most of the variance counts as one.
-    effective = state["excess_square"] ** 2 / state["excess_fourth"] if state["excess_fourth"] > 0 else 0.0
+    # Kish's effective sample size of the sizes of the excess: a few members who are most of it count as few.
+    effective = state["excess_absolute"] ** 2 / state["excess_square"] if state["excess_square"] > 0 else 0.0
     return {**state, "tested_users": effective}
 
 

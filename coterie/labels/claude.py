@@ -5,6 +5,7 @@ lasts (ledger.py), prices (prices.yaml).
 """
 
 import re
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -85,14 +86,9 @@ class _Run:
 
     def pending(self, among: Iterable[str], most_asked: int | None = None) -> list[str]:
         """Texts without a verdict, in canonical order; those asked oftener than that left out."""
-        return [
-            h
-            for h in sorted(among)
-            if h in self.texts
-            and h not in self.answers
-            and h not in self.failed
-            and (most_asked is None or self.asked.get(h, 0) <= most_asked)
-        ]
+        done = self.answers.keys() | self.failed.keys()
+        bound = sys.maxsize if most_asked is None else most_asked
+        return sorted(h for h in set(among) & self.texts.keys() - done if self.asked.get(h, 0) <= bound)
 
     def take(self, answers: Mapping[str, Interests]) -> int:
         """Take answers for texts of this run; how many of them are new."""

@@ -39,7 +39,6 @@ create table if not exists batches (
     after_id text,
     requests text not null
 );
-create table if not exists strangers (batch_id text primary key) without rowid;
 """
 _SAME = "taxonomy_version = ? and prompt_version = ? and model = ?"
 _WAIT_SECONDS = 60.0
@@ -146,9 +145,9 @@ class Ledger:
         return [Batch(n, i, a, tuple(tuple(request) for request in json.loads(r))) for n, i, a, r in rows]
 
     def known_ids(self) -> frozenset[str]:
-        """Ids at the service of which it is known what they are: batches of this ledger, and strangers."""
+        """Ids at the service of the batches of this ledger."""
         with self._transaction() as db:
-            rows = db.execute("select batch_id from batches where batch_id is not null union select * from strangers")
+            rows = db.execute("select batch_id from batches where batch_id is not null")
             return frozenset(row[0] for row in rows)
 
     def close(self, key: Key, batch: Batch, answers: Mapping[str, Interests]) -> tuple[bool, dict[str, Interests]]:
@@ -171,9 +170,8 @@ class Ledger:
             db.execute("update batches set state = 'lost' where number = ? and state <> 'done'", (batch.number,))
 
     def disown(self, batch: Batch) -> None:
-        """The id that was taken for this batch belongs to another's: forget it, and never take it again."""
+        """The id that was taken for this batch's is another's: forget it."""
         with self._transaction() as db:
-            db.execute("insert or ignore into strangers values (?)", (batch.batch_id,))
             db.execute(
                 "update batches set state = 'intended', batch_id = null "
                 "where number = ? and batch_id = ? and state = 'submitted'",
@@ -198,7 +196,7 @@ class Ledger:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self.path, timeout=_WAIT_SECONDS, isolation_level=None)) as db:
-                if not db.execute("select 1 from sqlite_master where name = 'strangers'").fetchone():
+                if not db.execute("select 1 from sqlite_master where name = 'batches'").fetchone():
                     db.executescript(_SCHEMA)
                 db.execute("begin immediate")
                 yield db
