@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -123,10 +123,15 @@ def load_taxonomy(path: Path | None = None) -> Taxonomy:
     """
     name = str(path) if path else SHIPPED
     try:
-        text = (path or files("coterie") / "taxonomies" / SHIPPED).read_text(encoding="utf-8")
-        data = yaml.safe_load(text)
+        return _parsed(name, (path or files("coterie") / "taxonomies" / SHIPPED).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise TaxonomyError(f"{name}: the taxonomy cannot be read: {error}") from error
+
+
+# A taxonomy is asked for several times a day of data, and to read one takes longer than most of what is done with it.
+@lru_cache(maxsize=4)
+def _parsed(name: str, text: str) -> Taxonomy:
+    data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe loaders
     try:
         domains = _File.model_validate(data).domains
     except ValidationError as error:

@@ -185,16 +185,16 @@ class Lake:
         return next((self.home / "lake" / table).glob(f"day=*/{PART}"), None) is not None
 
     def _view(self, table: Table, *, has_days: bool) -> str:
+        typed = ", ".join(f'null::{_sql_type(t)} as "{name}"' for name, t in table.schema.items())
+        body = f"select null::date as day, {typed} where false"
         if has_days:
             pattern = _quoted(self.home / "lake" / table.name / "*" / "*.parquet")
             columns = ", ".join(f'"{c.name}"' for c in table.columns)
+            # By name with the typed nothing: days that were published before a column was added show it as null.
             body = (
-                f"select day, {columns} from read_parquet('{pattern}', hive_partitioning = true, "
-                "hive_types = {'day': date}, union_by_name = true)"
+                f"select day, {columns} from ({body} union all by name from read_parquet('{pattern}', "
+                "hive_partitioning = true, hive_types = {'day': date}, union_by_name = true))"
             )
-        else:
-            typed = ", ".join(f'null::{_sql_type(t)} as "{name}"' for name, t in table.schema.items())
-            body = f"select null::date as day, {typed} where false"
         return f"create view views.{table.name} as {body}"
 
 

@@ -142,3 +142,13 @@ def test_forgetting_takes_a_user_out_of_private_tables_and_nobody_else(tmp_path:
     assert lake.read("user_graph", DAY)["source"].to_list() == ["u10"]
     assert lake.read("quarantine", DAY)["payload"].to_list() == ['{"uid": "u10"}']
     assert lake.note("user_graph", DAY, "source_digest") == "abc"
+
+
+def test_days_from_before_a_column_was_added_stay_readable(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    folder = tmp_path / "lake" / "user_graph" / "day=2024-05-01"
+    folder.mkdir(parents=True)
+    pl.DataFrame({"source": ["a"], "target": ["b"]}).write_parquet(folder / "part-0.parquet")
+    lake.refresh_views()
+    with duckdb.connect(str(tmp_path / "coterie.duckdb"), read_only=True) as connection:
+        assert connection.sql("select source, weight from user_graph").fetchall() == [("a", None)]

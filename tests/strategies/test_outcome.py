@@ -198,6 +198,24 @@ def test_bias_bound_is_the_shift_of_the_comparison_at_the_members_mix_of_activit
     adjusted = light_weight * 1.0 + (1 - light_weight) * 0.25
     assert found["bias_bound"] == pytest.approx(abs(found["baseline"] - adjusted))
     assert found["bias_bound"] > 0.1
+    # Adoption counts every user once: of the others, no light one takes up the second interest, every heavy one does.
+    adoption = row(measure(window, supplied(1, 1, 1)), ADOPTION, interest="i1")
+    assert adoption["baseline"] == pytest.approx(0.2)
+    assert adoption["bias_bound"] == pytest.approx(30 / 40 - 0.2)
+
+
+def test_fairly_drawn_showings_need_no_bias_bound() -> None:
+    rng = np.random.default_rng(2)
+    engaged = np.where(rng.random((200, 8)) < rng.uniform(0.2, 0.9, (200, 1)), rng.random((200, 8)), 0.0)
+    shown = np.ones((200, 8))
+
+    def bound(basis: str) -> float:
+        exposure = Exposure(basis, sparse.csr_array(engaged), sparse.csr_array(shown), sparse.csr_array(shown))
+        window = made(engaged, np.repeat([0, -1], [60, 140]), exposure=exposure)
+        return float(row(measure(window, supplied(*[1.0] * 8)), EXPOSURE)["bias_bound"])
+
+    assert bound("observational") > 0.001
+    assert bound("propensity") == bound("random_exposure") == 0.0
 
 
 def test_bias_bound_holds_what_activity_alone_explains() -> None:
@@ -254,7 +272,7 @@ def expected_values(sizes: tuple[int, ...]) -> dict[str, np.ndarray]:
 
 
 def test_intervals_cover_the_truth_nine_times_in_ten() -> None:
-    sizes, replicates = (60, 90, 150), 120
+    sizes, replicates = (60, 90, 150), 150
     offered = np.array([0.1, 0.3, 0.3, 0.2, 0.1])
     truth = expected_values(sizes) | {GAP: PROFILE[:2] - offered}
     off: dict[str, list[np.ndarray]] = {metric: [] for metric in truth}
