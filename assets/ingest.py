@@ -1,5 +1,6 @@
 """Raw events, raw items and what was rejected: one day of the source, as it occurred."""
 
+import json
 from collections.abc import Iterator
 from datetime import date, timedelta
 
@@ -9,9 +10,9 @@ import polars as pl
 from assets.gate import Candidate, GateError, Yielded, check_result, gate
 from assets.tables import YESTERDAY, check_specs, refuses_in_words, shares, spec, table_asset, today, yesterday
 from coterie.errors import SourceError
-from coterie.sources import DayRead, Source, read_events, read_items
+from coterie.sources import DayRead, Source, SourceIndex, read_events, read_items
 from coterie.tables import QUARANTINE, RAW_EVENTS, RAW_ITEMS
-from resources.audit import Finding, hide_persons
+from resources.audit import SAMPLE_ROWS, Finding
 from resources.configurable import Log, Method, Storage
 from resources.lake import Lake
 from resources.warehouse import Warehouse
@@ -54,12 +55,14 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     def raw_events(context: dg.AssetExecutionContext, storage: Storage, log: Log) -> Iterator[Yielded]:
         day = today(context)
         opened = log.open()
+        index = opened.index()
         try:
-            read = read_events(opened.source, opened.index(), day, pseudonym_key=log.key, forgotten=log.forgotten())
+            read = read_events(opened.source, index, day, pseudonym_key=log.key, forgotten=log.forgotten())
             items = read_items(opened.source, item_ids=read.frame["item_id"].unique(), created_on=day)
         except SourceError as error:
-            yield check_result("raw_events", Finding("source_readable", False, f"raw_events: {error}"))
-            raise GateError(f"{day}: raw_events.source_readable: {error}") from error
+            finding = _unreadable(index, day, error)
+            yield check_result("raw_events", finding)
+            raise GateError(f"{day}: raw_events.source_readable: {finding.says}") from error
         rejects = pl.concat([read.rejects, items.rejects])
         context.log.info(f"{day}: {read.read} rows read, {read.repeated} repeats, {rejects['copies'].sum()} rejected")
         yield from gate(
@@ -127,6 +130,19 @@ def _new_or_changed(warehouse: Warehouse, lake: Lake, items: pl.DataFrame, day: 
     return items.join(known.select("item_id", "content_hash"), on=["item_id", "content_hash"], how="anti")
 
 
+def _unreadable(index: SourceIndex, day: date, error: SourceError) -> Finding:
+    entries = index.entries_for(day)
+    # A file can also be sound and yet not be what the description says: then it is the error that names it.
+    wrong = {entry.path: entry.error for entry in entries if entry.error} or {"": str(error)}
+    return Finding(
+        "source_readable",
+        False,
+        f"raw_events: {len(wrong)} file(s) cannot be used, nothing was published: {error}",
+        numbers={"files that may hold the day": len(entries), "unexpected": len(wrong)},
+        sample=pl.DataFrame({"file": list(wrong), "what is wrong": list(wrong.values())}).head(SAMPLE_ROWS),
+    )
+
+
 def _enough(source: Source, read: DayRead) -> Finding:
     fewest = source.quality.min_events
     found = read.frame.height
@@ -154,8 +170,25 @@ def _quarantined(table: str, source: Source, rows: int, rejects: pl.DataFrame) -
         share <= bound,
         says,
         numbers=shares(rejected=rejected, rows=rows, share=share, bound=bound),
-        # The reason and the table are enough to find the rows; payloads stay out of the event log.
-        sample=hide_persons(QUARANTINE, rejects.head(10)) if share > bound else None,
+        sample=_sample(table, source, rejects) if share > bound else None,
+    )
+
+
+def _sample(table: str, source: Source, rejects: pl.DataFrame) -> pl.DataFrame:
+    """Rejected rows for a person, the commonest reason first: what the description names of them, but for people.
+
+    Whole payloads stay out of the event log, which keeps them for ever: nobody knows what else stands in them.
+    """
+    described = source.items.columns if table == RAW_ITEMS.name and source.items else source.events.columns
+    theirs = described.model_dump(exclude={"user_id", "creator_id", "text", "hashtags"}, exclude_none=True)
+    counts = dict(_counts(rejects))
+    rows = sorted(rejects.select("reason", "payload").iter_rows(), key=lambda r: (-counts[r[0]], r[0], r[1]))
+    shown = [(reason, json.loads(payload)) for reason, payload in rows[:SAMPLE_ROWS]]
+    return pl.DataFrame(
+        {
+            "reason": [reason for reason, _ in shown],
+            **{ours: [str(payload.get(name, ""))[:80] for _, payload in shown] for ours, name in theirs.items()},
+        }
     )
 
 

@@ -28,7 +28,7 @@ import polars as pl
 
 from coterie.errors import CoterieError
 from coterie.tables import TABLES
-from resources.lake import locked, write_atomically
+from resources.lake import locked, own_folder, write_atomically
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
@@ -145,7 +145,8 @@ class Dbt:
             "stage": str(stage.absolute()),
             "disclosure_k": self.disclosure_k,
         }
-        results = self._invoke("build", "--select", f"tag:{tag}", "--indirect-selection=buildable", variables=variables)
+        selected = ("--select", f"tag:{tag}", "--indirect-selection=buildable")
+        results = self._invoke("build", *selected, variables=variables, stage=stage)
         broken = [r for r in results if r.node.resource_type != "test" and r.status == "error"]
         if broken:
             raise DbtError("; ".join(f"dbt could not build {r.node.name} of {day}: {r.message}" for r in broken))
@@ -178,12 +179,13 @@ class Dbt:
                 statements.append(f"create view main.{name} as {body}")
         return statements
 
-    def _invoke(self, *command: str, variables: Mapping[str, Any]) -> list[Any]:
+    def _invoke(self, *command: str, variables: Mapping[str, Any], stage: Path) -> list[Any]:
         from dbt.cli.main import dbtRunner
 
         manifest = self._manifest
-        # What dbt writes beside its results (compiled SQL, a graph) would collide between processes: it goes away.
-        with _ONE_BUILD_AT_A_TIME, tempfile.TemporaryDirectory(prefix="coterie-dbt-") as scratch:
+        # What dbt writes beside its results (compiled SQL, a graph) would collide between processes: it goes away. In
+        # the stage, so that the next run also removes what a killed one left.
+        with _ONE_BUILD_AT_A_TIME, tempfile.TemporaryDirectory(prefix="scratch-", dir=stage) as scratch:
             try:
                 outcome = dbtRunner(manifest=manifest).invoke(
                     [*command, *QUIET, "--no-populate-cache", *self._folders(Path(scratch))], vars=dict(variables)
@@ -229,8 +231,8 @@ class Dbt:
         from dbt.cli.main import dbtRunner
         from dbt.parser.manifest import extended_mashumaro_encoder
 
-        with _ONE_BUILD_AT_A_TIME, tempfile.TemporaryDirectory(prefix="coterie-dbt-") as scratch:
-            outcome = dbtRunner().invoke(["parse", *QUIET, "--no-partial-parse", *self._folders(Path(scratch))])
+        with _ONE_BUILD_AT_A_TIME, own_folder(self.folder / "parsing") as scratch:
+            outcome = dbtRunner().invoke(["parse", *QUIET, "--no-partial-parse", *self._folders(scratch)])
         if not outcome.success:
             raise DbtError(f"dbt cannot parse {self.project_dir.name}: {outcome.exception}") from outcome.exception
         parsed = cast("Manifest", outcome.result)

@@ -245,9 +245,12 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Replace a small file by one rename."""
+    """Replace a small file by one rename. The caller holds a lock: one process at a time writes a path.
+
+    The name beside it is always the same, so that what a killed process left is overwritten by the next.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = path.with_name(f".{path.name}.next")
     beside.write_text(text, encoding="utf-8")
     os.replace(beside, path)
 

@@ -1,12 +1,13 @@
 """The report as a file: read the day's tables, render, put it in place by one rename."""
 
+import os
 from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
 
 from coterie.report import DayTables, render
-from resources.lake import Lake, write_atomically
+from resources.lake import Lake, own_folder
 
 SCORED_DAYS = 28
 
@@ -41,9 +42,13 @@ def report_of(lake: Lake, day: date, *, source: str, disclosure_size: int) -> st
 
 
 def write_report(lake: Lake, day: date, html: str) -> Path:
-    """Put a report in place."""
+    """Put a report in place. It is staged like a table, so that a killed process leaves nothing that stays."""
     path = report_path(lake, day)
-    write_atomically(path, html)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with own_folder(lake.home / "stage" / "report" / f"day={day.isoformat()}") as folder:
+        staged = folder / path.name
+        staged.write_text(html, encoding="utf-8")
+        os.replace(staged, path)
     return path
 
 

@@ -49,7 +49,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             ),
         },
         jobs=[daily, *other_jobs(days)],
-        schedules=schedules(daily),
+        schedules=schedules(daily, days),
         sensors=sensors(daily),
         # Steps are seconds long and share heavy imports: one process per run, several runs at once.
         executor=dg.in_process_executor,

@@ -53,8 +53,7 @@ def test_a_good_candidate_is_published_with_its_checks_per_partition(tmp_path: P
     assert lake.read("user_graph", DAY).height == 2
     checks = {(c.check_name, c.passed, c.partition) for c in result.get_asset_check_evaluations()}
     assert {
-        ("rows", True, "2024-05-01"),
-        ("key", True, "2024-05-01"),
+        ("contract", True, "2024-05-01"),
         ("weights_in_range", True, "2024-05-01"),
     } <= checks
 
@@ -62,11 +61,11 @@ def test_a_good_candidate_is_published_with_its_checks_per_partition(tmp_path: P
 @pytest.mark.parametrize(
     ("bad", "check", "count"),
     [
-        (GOOD.with_columns(target=pl.Series([None, "c"], dtype=pl.String)), "complete", 1),
-        (pl.concat([GOOD, GOOD]), "key", 4),
+        (GOOD.with_columns(target=pl.Series([None, "c"], dtype=pl.String)), "contract", 1),
+        (pl.concat([GOOD, GOOD]), "contract", 4),
         (GOOD.with_columns(weight=pl.Series([2.0, -1.0])), "weights_in_range", 2),
-        (GOOD.drop("weight"), "columns", 0),
-        (GOOD.with_columns(surprise=pl.lit(1)), "columns", 0),
+        (GOOD.drop("weight"), "contract", 0),
+        (GOOD.with_columns(surprise=pl.lit(1)), "contract", 0),
     ],
 )
 def test_a_bad_candidate_publishes_nothing_and_stops_what_follows(
