@@ -63,7 +63,7 @@ def check_source_command(
         out.print(f"[{colour}]{finding.level}[/]{where}: ", end="")
         out.print(finding.text, markup=False, highlight=False)
     if check.sample.height:
-        out.print(_table(check.sample, "The first rows, as they would be read"))
+        out.print(_table(_upright(check.sample.head(3)), "The first rows, as they would be read"))
     if not check.ok:
         raise typer.Exit(1)
 
@@ -191,6 +191,15 @@ def catalog_command(
         first, last = (str(days[0]), str(days[-1])) if days else ("", "")
         table.add_row(contract.name, contract.row, str(len(days)), first, last, rows)
     out.print(table)
+
+
+def _upright(rows: pl.DataFrame) -> pl.DataFrame:
+    """A column a line, so that wide rows fit a terminal; columns that the source does not have are left out."""
+    shown = [name for name in rows.columns if rows[name].null_count() < rows.height]
+    cells = {
+        f"row {n}": ["" if row[c] is None else str(row[c]) for c in shown] for n, row in enumerate(rows.to_dicts(), 1)
+    }
+    return pl.DataFrame({"column": shown, **cells})
 
 
 def _table(frame: pl.DataFrame, title: str) -> RichTable:

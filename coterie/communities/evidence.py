@@ -43,10 +43,11 @@ def evidence_of_day(
     Each interest has a score from r, how many times as much the community engaged with it up to yesterday as the
     population did: (r - 1) / (1 + 0.2 (r - 1)), the likelihood score of members who engage a fifth of the time as the
     profile says and else like everyone. For every member the profile leaves their own engagements out, so what they
-    are measured against is what the others like. A member's excess is the scored engagement of today less what the null expects of it, as a
-    mean over their engagements, weighted by n / (n + 1) for n engagements: no single member has more than one voice. The null keeps the user's activity, the day, and what they were shown with everyone's
-    rate of engagement for it; where showings are not logged, the day's popularity of each interest. Its expectation is
-    zero whatever the scores are, since they come from before today: sums over days are martingales.
+    are measured against is what the others like. A member's excess is the scored engagement of today less what the
+    null expects of it, as a mean over their engagements, weighted by n / (n + 1) for n engagements: no single member
+    has more than one voice. The null keeps the user's activity, the day, and what they were shown with everyone's rate
+    of engagement for it; where showings are not logged, the day's popularity of each interest. Its expectation is zero
+    whatever the scores are, since they come from before today: sums over days are martingales.
 
     The promise is the excess that members would have if they engaged today just as their profile of yesterday says.
 
@@ -92,8 +93,7 @@ def evidence_of_day(
             part = active[start : start + _BLOCK]
             others = np.maximum(group[None, :] - own_past[part].toarray(), 0) + SMOOTHING * size * everyone[None, :]
             profile = others / others.sum(axis=1, keepdims=True)
-            ratio = profile / everyone[None, :] - 1
-            score = ratio / (1 + KEPT * ratio)
+            score = score_of(profile / everyone[None, :] - 1)
             weight = 1 / (total[part] + size)
             null = expected[part].toarray() if sparse.issparse(expected) else total[part, None] * expected[None, :]
             excess.append(((engaged[part].toarray() - null) * score).sum(axis=1) * weight)
@@ -104,6 +104,11 @@ def evidence_of_day(
         d, m = np.concatenate(excess), np.concatenate(promised)
         found[name] = Evidence(float(d.sum()), float(np.abs(d).sum()), float((d**2).sum()), float(m.sum()), len(active))
     return found
+
+
+def score_of(ratio: Array) -> Array:
+    """Score of an interest that a community engages with `1 + ratio` times as much as everyone."""
+    return np.asarray(ratio / (1 + KEPT * ratio))
 
 
 def _null(

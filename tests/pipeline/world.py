@@ -25,7 +25,7 @@ def days(count: int) -> list[date]:
     return [FIRST + timedelta(days=n) for n in range(count)]
 
 
-def make_source(folder: Path, count: int, *, users: int = 300, events_per_day: int = 800) -> Path:
+def make_source(folder: Path, count: int, *, users: int = 300, events_per_day: int = 2000) -> Path:
     """A simulated log with repeats, rows that break a rule, and rows that arrive one and two days late."""
     simulate(
         folder, seed=7, first_day=FIRST, days=count, users=users, events_per_day=events_per_day,

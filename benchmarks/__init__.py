@@ -1,0 +1,1 @@
+"""Speed, memory and design comparisons; `make bench` runs the first of them."""
