@@ -28,7 +28,7 @@ import polars as pl
 
 from coterie.errors import CoterieError
 from coterie.tables import TABLES
-from resources.lake import locked, own_folder, write_atomically
+from resources.lake import SQL_TYPES, locked, own_folder, write_atomically
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
@@ -36,14 +36,6 @@ if TYPE_CHECKING:
 Status = Literal["pass", "warn", "fail", "error", "skipped"]
 
 SAMPLE_ROWS = 10
-SQL_TYPES: Mapping[type[pl.DataType], str] = {
-    pl.String: "varchar",
-    pl.Float64: "double",
-    pl.Int64: "bigint",
-    pl.Boolean: "boolean",
-    pl.Date: "date",
-    pl.Datetime: "timestamp",
-}
 TAXONOMY = "taxonomy"
 QUIET = (
     "--log-level=none",

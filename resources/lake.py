@@ -28,6 +28,15 @@ PART = "part-0.parquet"
 VIEWS = "coterie.duckdb"
 # Fixed, so that the bytes do not depend on how many threads made the frame.
 ROW_GROUP_ROWS = 131_072
+# The contract's types as DuckDB and Spark call them.
+SQL_TYPES: Mapping[type[pl.DataType], str] = {
+    pl.String: "varchar",
+    pl.Float64: "double",
+    pl.Int64: "bigint",
+    pl.Boolean: "boolean",
+    pl.Date: "date",
+    pl.Datetime: "timestamp",
+}
 
 
 @dataclass(frozen=True)
@@ -185,7 +194,7 @@ class Lake:
         return next((self.home / "lake" / table).glob(f"day=*/{PART}"), None) is not None
 
     def _view(self, table: Table, *, has_days: bool) -> str:
-        typed = ", ".join(f'null::{_sql_type(t)} as "{name}"' for name, t in table.schema.items())
+        typed = ", ".join(f'null::{SQL_TYPES[type(t)]} as "{name}"' for name, t in table.schema.items())
         body = f"select null::date as day, {typed} where false"
         if has_days:
             pattern = _quoted(self.home / "lake" / table.name / "*" / "*.parquet")
@@ -269,15 +278,3 @@ def _sync_folder(folder: Path) -> None:
 
 def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
-
-
-def _sql_type(dtype: pl.DataType) -> str:
-    names: dict[type[pl.DataType], str] = {
-        pl.String: "varchar",
-        pl.Float64: "double",
-        pl.Int64: "bigint",
-        pl.Boolean: "boolean",
-        pl.Date: "date",
-        pl.Datetime: "timestamp",
-    }
-    return names[type(dtype)]

@@ -171,7 +171,7 @@ def load_source(path: Path) -> Source:
 def parse_source(path: Path) -> tuple[Source | None, list[Problem], Lines]:
     """Read a description without raising: the source (if it has no problem), its problems, and its keys' lines."""
     try:
-        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except OSError as error:
         return None, [Problem(None, f"the file cannot be read: {error.strerror}; expected a YAML file")], {}
     except UnicodeDecodeError as error:

@@ -233,7 +233,6 @@ def test_a_late_event_brings_its_day_again(world: World) -> None:
 def test_a_backfill_publishes_all_its_days_and_no_other(world: World) -> None:
     state = world.server.finished_backfill(world.backfill)
     assert state["status"] == "COMPLETED_SUCCESS", state
-    assert {run["status"] for run in state["runs"]} == {"SUCCESS"}
     for day in (DAY_2, DAY_3):
         assert set(world.partitions(day)) == set(TABLES)
     assert not any(world.lake.has(table, DAY_4) for table in TABLES if table not in ("raw_events", "quarantine"))

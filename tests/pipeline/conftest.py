@@ -1,6 +1,5 @@
 """What the tests of the pipeline share: one source, and one run of its days that nothing disturbs."""
 
-from collections.abc import Iterator
 from datetime import date
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -25,10 +24,10 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session", autouse=True)
 def undisturbed_run(
     tmp_path_factory: pytest.TempPathFactory, source: Path, days: list[date]
-) -> Iterator[tuple[Path, ForkServerProcess]]:
+) -> tuple[Path, ForkServerProcess]:
     """Started before the first test, so that tests that do not need it run beside it."""
     home = tmp_path_factory.mktemp("undisturbed") / "home"
-    yield home, processes.start(run.run_days, home, source, days)
+    return home, processes.start(run.run_days, home, source, days)
 
 
 @pytest.fixture(scope="session")

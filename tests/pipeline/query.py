@@ -28,5 +28,5 @@ def query_until(home: Path, enough: Path, answers: Path) -> None:
         except duckdb.Error as error:
             errors.append(str(error))
         count += 1
-        time.sleep(0.05)
+        time.sleep(0.2)
     answers.write_text(json.dumps({"answers": count, "errors": errors, "rows": rows}))

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -60,11 +61,11 @@ def run_day(home: Path, source: Path, day: date, assets: Sequence[str] = ()) -> 
             asset_selection=[dg.AssetKey(name) for name in assets] or None,
         )
     failed = {
-        event.step_key: event.step_failure_data.error.to_string()
+        str(event.step_key): event.step_failure_data.error.to_string() if event.step_failure_data.error else ""
         for event in result.all_events
         if event.event_type_value == "STEP_FAILURE"
     }
-    done = tuple(event.step_key for event in result.all_events if event.event_type_value == "STEP_SUCCESS")
+    done = tuple(str(event.step_key) for event in result.all_events if event.event_type_value == "STEP_SUCCESS")
     checks = {(c.asset_key.to_user_string(), c.check_name): c for c in result.get_asset_check_evaluations()}
     return Outcome(result.success, done, failed, checks)
 
@@ -77,7 +78,7 @@ def run_days(home: Path, source: Path, days: Sequence[date], assets: Sequence[st
             raise RuntimeError(f"{day}: {outcome.failed}")
 
 
-def run_until(home: Path, source: Path, day: date, stop: Stop | None, count: "Path | None" = None) -> None:
+def run_until(home: Path, source: Path, day: date, stop: Stop | None, count: Path | None = None) -> None:
     """One day, killed on the way by SIGKILL; without a stop, the number of changes is written to `count`."""
     seen = 0
 
@@ -107,7 +108,7 @@ def _with_threads(threads: int) -> None:
     """DuckDB takes its number of threads from no environment variable."""
     connect = duckdb.connect
 
-    def limited(*args: object, **kwargs: object) -> duckdb.DuckDBPyConnection:
+    def limited(*args: Any, **kwargs: Any) -> duckdb.DuckDBPyConnection:
         connection = connect(*args, **kwargs)
         connection.execute(f"set threads to {threads}")
         return connection

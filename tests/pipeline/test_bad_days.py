@@ -13,6 +13,8 @@ import pytest
 from resources.lake import Lake
 from tests.pipeline import run, world
 
+pytestmark = pytest.mark.slow
+
 GOOD, BAD, NEW = world.days(3)
 ASSETS = ("raw_events", "quarantine", "raw_items", "engagement")
 STEPS = ("raw_events", "raw_items", "dbt_engagement")
@@ -159,7 +161,9 @@ def test_rows_that_break_a_rule_go_to_quarantine_with_their_reason(place: Place)
     whole = path.read_bytes()
     lake = Lake(place.home)
     before, events = lake.read("quarantine", BAD), lake.read("raw_events", BAD)
-    own = pl.read_parquet(path).filter(pl.col("ts").dt.date() == BAD, pl.col("play_ms") >= 0, pl.col("uid").is_not_null())
+    own = pl.read_parquet(path).filter(
+        pl.col("ts").dt.date() == BAD, pl.col("play_ms") >= 0, pl.col("uid").is_not_null()
+    )
     ids = own["id"].unique().sort().head(4).to_list()
     wrong = {"uid": (ids[0], None), "action": (ids[1], "heart"), "play_ms": (ids[2], -5), "p_show": (ids[3], 1.5)}
     try:

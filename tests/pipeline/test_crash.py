@@ -8,6 +8,8 @@ import pytest
 
 from tests.pipeline import processes, run, world
 
+pytestmark = pytest.mark.slow
+
 MOMENTS = {
     "between the two tables of one step": run.Stop(1, "lake/quarantine", "rename"),
     "while dbt builds": run.Stop(3, "stage/dbt-interests", "open"),

@@ -7,8 +7,12 @@ import sys
 from datetime import date
 from pathlib import Path
 
+import pytest
+
 from tests.pipeline import world
 from tests.pipeline.processes import ROOT
+
+pytestmark = pytest.mark.slow
 
 
 def start_afresh(home: Path, source: Path, day: date, *, threads: int, seed: int) -> subprocess.Popen[bytes]:
@@ -30,7 +34,7 @@ def test_shuffled_rows_other_seeds_and_other_threads_give_the_same_bytes(
     running = []
     for (day, threads, seed), home in plans.items():
         world.copy_days(undisturbed, home, days[-1])
-        for path in [p for p in (home / "lake").rglob(f"day={day}/*")]:
+        for path in list((home / "lake").rglob(f"day={day}/*")):
             path.unlink()
         (home / "reports" / f"{day}.html").unlink()
         running.append(start_afresh(home, shuffled, day, threads=threads, seed=seed))

@@ -74,7 +74,7 @@ def up_to(found: dict[str, str], last: date) -> dict[str, str]:
 
 def day_of(path: str) -> date:
     """The day in a path of the lake or of the reports."""
-    return date.fromisoformat(path.split("day=")[-1][:10] if "day=" in path else Path(path).stem)
+    return date.fromisoformat(path.rsplit("day=", 1)[-1][:10] if "day=" in path else Path(path).stem)
 
 
 def files_in(home: Path) -> set[str]:
@@ -95,7 +95,9 @@ def copy_days(home: Path, to: Path, last: date) -> Path:
     """A home that has run the days up to one: its tables, its reports, and dbt's parsed project."""
     for path in home.rglob("*"):
         kept = path.relative_to(home)
-        if path.is_file() and (kept.parts[0] == "dbt" or (kept.parts[0] in {"lake", "reports"} and day_of(str(kept)) <= last)):
+        if path.is_file() and (
+            kept.parts[0] == "dbt" or (kept.parts[0] in {"lake", "reports"} and day_of(str(kept)) <= last)
+        ):
             (to / kept).parent.mkdir(parents=True, exist_ok=True)
             (to / kept).write_bytes(path.read_bytes())
     return to
