@@ -94,11 +94,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="coterie-crash-") as name:
         folder = Path(name)
         whole = undisturbed(folder)
+        verdicts = []
         with ThreadPoolExecutor(AT_ONCE) as threads:
-            verdicts = list(threads.map(lambda number: try_moment(whole, number, folder), range(MOMENTS)))
-    for verdict in verdicts:
-        how = "killed" if verdict.killed else "was over"
-        print(f"{verdict.moment:>24}  {how:9} {verdict.wrong or 'same bytes, no strays'}")
+            for verdict in threads.map(lambda number: try_moment(whole, number, folder), range(MOMENTS)):
+                how = "killed" if verdict.killed else "was over"
+                print(f"{verdict.moment:>24}  {how:9} {verdict.wrong or 'same bytes, no strays'}", flush=True)
+                verdicts.append(verdict)
     wrong = sum(bool(verdict.wrong) for verdict in verdicts)
     print(f"{sum(v.killed for v in verdicts)} of {MOMENTS} runs killed; {wrong} not mended by a plain re-run")
     return 1 if wrong else 0

@@ -1,5 +1,6 @@
 """`make demo`: the daily job over every day of a source, on two cores, then what was found."""
 
+import os
 import sys
 import time
 import warnings
@@ -11,13 +12,14 @@ from pathlib import Path
 
 import dagster as dg
 import polars as pl
+from dagster._core.instance import InstanceRef
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
 from coterie.errors import CoterieError
 from resources.lake import Lake
-from resources.settings import load_settings
+from resources.settings import PROJECT, load_settings
 from workflows.definitions import build_definitions
 
 out = Console()
@@ -84,11 +86,17 @@ def _definitions() -> dg.Definitions:
     return build_definitions(load_settings())
 
 
+def _history() -> InstanceRef:
+    """The project's Dagster history, without files for what steps print: each would cost two processes a step."""
+    silent = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+    return InstanceRef.from_dir(os.environ.get("DAGSTER_HOME", str(PROJECT)), overrides={"compute_logs": silent})
+
+
 def run_half(half: str, day: str) -> list[str]:
     """Run the first or second half of a day in this process; returns what failed, in words."""
     definitions = _definitions()
     keys = HALVES[half].resolve(definitions.resolve_asset_graph())
-    with dg.DagsterInstance.get() as instance:
+    with dg.DagsterInstance.from_ref(_history()) as instance:
         result = definitions.resolve_job_def("daily").execute_in_process(
             partition_key=day,
             instance=instance,

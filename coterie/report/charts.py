@@ -33,7 +33,7 @@ def communities(frame: pl.DataFrame) -> str:
 
 def trends(frame: pl.DataFrame) -> str:
     """Today's share of active users per interest beside that of the week before, strongest change first."""
-    known = frame.filter(pl.col("trend").is_in(["rising", "falling", "steady"]) & pl.col("users_rounded").is_not_null())
+    known = frame.filter(pl.col("trend").is_in(["rising", "falling", "steady"]) & pl.col("baseline_share").is_not_null())
     if known.is_empty():
         return ""
     shown = known.sort("q_value", "interest", nulls_last=True).head(MOST_BARS)
@@ -59,7 +59,7 @@ def trends(frame: pl.DataFrame) -> str:
 
 def gaps(frame: pl.DataFrame) -> str:
     """Demand share minus supply share per interest, widest gaps first."""
-    known = frame.filter(pl.col("gap").is_not_null() & pl.col("users_rounded").is_not_null())
+    known = frame.filter(pl.col("gap").is_not_null() & pl.col("baseline_share").is_not_null())
     if known.is_empty():
         return ""
     shown = (

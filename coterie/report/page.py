@@ -53,7 +53,7 @@ def render(tables: DayTables) -> str:
         counts=tables.counts,
         disclosure_size=tables.disclosure_size,
         communities=_rows(tables.communities.sort("users_rounded", "name", descending=[True, False])),
-        trends=_rows(tables.trends.filter(pl.col("q_value") <= 0.05).sort("q_value", "interest")),
+        trends=_rows(tables.trends.filter(pl.col("trend").is_in(["rising", "falling"])).sort("interest")),
         proposed=_rows(proposed),
         withheld=_rows(withheld),
         scores=_rows(track_record(tables.scores)),
@@ -77,7 +77,7 @@ def _what_changed(tables: DayTables) -> str:
     if tables.communities_before is not None:
         before = set(tables.communities_before["community_id"])
         now = set(tables.communities["community_id"])
-        sentence += f"; {len(now - before)} are new since yesterday and {len(before - now)} are gone"
+        sentence += f"; {_are(now - before)} new since yesterday and {_are(before - now)} gone"
     rising = tables.trends.filter(pl.col("trend") == "rising").sort("q_value", "interest")
     if rising.height:
         top = rising.row(0, named=True)
@@ -85,6 +85,10 @@ def _what_changed(tables: DayTables) -> str:
         pace = "hardly seen in the week before" if ratio is None else f"{ratio:.1f} times its share of the week before"
         sentence += f". {top['interest']} is rising: {pace}"
     return sentence + "."
+
+
+def _are(some: set[str]) -> str:
+    return f"{len(some)} {'is' if len(some) == 1 else 'are'}"
 
 
 def _what_to_do(strategies: pl.DataFrame) -> str:

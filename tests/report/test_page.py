@@ -47,7 +47,7 @@ def tables(communities: list[dict], strategies: list[dict], scores: list[dict] |
 def test_it_says_what_is_there_and_what_to_do() -> None:
     html = render(tables([community("Cooks"), community("Runners", "weak")], [strategy()]))
     assert "1 of 2 communities are real" in html
-    assert "1 are new since yesterday and 0 are gone" in html
+    assert "1 is new since yesterday and 0 are gone" in html
     assert "Show more of Baking for the community Cooks: predicted difference +12.0 %" in html
     assert "no track record" in html
     assert html.count("<svg") == 2
