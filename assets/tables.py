@@ -26,21 +26,30 @@ OWNER = "team:data-science"
 
 P = ParamSpec("P")
 
-Days = tuple[int, int]
+Days = tuple[int, int]  # first and last day that is read, as offsets
 YESTERDAY: Days = (-1, -1)
 
 
 def spec(
     table: Table, *, deps: Sequence[str], kinds: set[str], says: str, looks_back: Mapping[str, Days] | None = None
 ) -> dg.AssetSpec:
-    """The asset of a table. `deps` are read for the same day, `looks_back` for days from first to last offset."""
+    """The asset of a table. `deps` are read for the same day, `looks_back` for days from first to last offset.
+
+    Only a table's own yesterday is declared as a dependency on another day: by it backfills run in order and later
+    days show as stale. Earlier days of other tables are there once yesterday's chain is (a missing one is refused in
+    words); declared as well, they would make a backfill of some days target days after them.
+    """
     return dg.AssetSpec(
         table.name,
         group_name=table.group,
         description=f"{says}\n\nOne row is {table.row}.",
         owners=[OWNER],
         kinds=kinds,
-        deps=[*deps, *past_days(looks_back or {})],
+        deps=[
+            *deps,
+            *(name for name in looks_back or {} if name != table.name and name not in deps),
+            *([own_yesterday(table.name)] if table.name in (looks_back or {}) else []),
+        ],
         metadata={
             "dagster/column_schema": column_schema(table),
             "dagster/table_name": table.name,
@@ -49,17 +58,15 @@ def spec(
     )
 
 
-def past_days(looks_back: Mapping[str, Days]) -> list[dg.AssetDep]:
-    """Dependencies on other days than the asset's own; days before the source's first are no dependency."""
-    return [
-        dg.AssetDep(
-            name,
-            partition_mapping=dg.TimeWindowPartitionMapping(
-                start_offset=first, end_offset=last, allow_nonexistent_upstream_partitions=True
-            ),
-        )
-        for name, (first, last) in looks_back.items()
-    ]
+def own_yesterday(name: str) -> dg.AssetDep:
+    """A table's dependency on its own day before; before the source's first day there is none."""
+    first, last = YESTERDAY
+    return dg.AssetDep(
+        name,
+        partition_mapping=dg.TimeWindowPartitionMapping(
+            start_offset=first, end_offset=last, allow_nonexistent_upstream_partitions=True
+        ),
+    )
 
 
 def column_schema(table: Table) -> dg.TableSchema:

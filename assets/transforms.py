@@ -13,7 +13,7 @@ import polars as pl
 from dagster_dbt import DagsterDbtTranslator
 
 from assets.gate import Candidate, Yielded, gate
-from assets.tables import OWNER, YESTERDAY, check_specs, column_schema, past_days, refuses_in_words, shares, today
+from assets.tables import OWNER, check_specs, column_schema, own_yesterday, refuses_in_words, shares, today
 from coterie.errors import MissingDayError
 from coterie.tables import TABLES
 from resources.audit import Finding, hide_persons
@@ -99,7 +99,7 @@ def _spec(dbt: Dbt, tag: str, model: str) -> dg.AssetSpec:
         .replace_attributes(
             deps=[
                 *(dg.AssetDep(name) for name in read if name != model),
-                *(past_days({model: YESTERDAY}) if (tag, model) in LOOKS_BACK else []),
+                *([own_yesterday(model)] if (tag, model) in LOOKS_BACK else []),
             ],
             group_name=table.group,
             owners=[OWNER],
