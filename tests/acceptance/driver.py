@@ -34,6 +34,8 @@ _BACKFILL = """mutation($p: LaunchBackfillParams!) { launchPartitionBackfill(bac
   ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } ... on PartitionKeysNotFoundError { message } } }"""
 _RUN = """query($id: ID!) { runOrError(runId: $id) { ... on Run { status tags { key value } stepStats { stepKey status } } } }"""
 _RUNS = """query($f: RunsFilter!) { runsOrError(filter: $f) { ... on Runs { results { runId } } } }"""
+_CANCEL_BACKFILL = """mutation($id: String!) { cancelPartitionBackfill(backfillId: $id) { __typename
+  ... on PythonError { message } ... on UnauthorizedError { message } } }"""
 _BACKFILL_STATE = """query($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status
   error { message } runs(limit: 100) { id status tags { key value } } } } }"""
 _CHECKS = """query($k: AssetKeyInput!, $n: String!, $p: String) { assetCheckExecutions(assetKey: $k, checkName: $n,
@@ -210,6 +212,12 @@ class DagsterDev:
         if launched["__typename"] != "LaunchBackfillSuccess":
             raise RuntimeError(str(launched))
         return str(launched["backfillId"])
+
+    def cancel_backfill(self, backfill_id: str) -> None:
+        """Ask for a backfill to be cancelled."""
+        asked = self.ask(_CANCEL_BACKFILL, {"id": backfill_id})["cancelPartitionBackfill"]
+        if asked["__typename"] != "CancelBackfillSuccess":
+            raise RuntimeError(str(asked))
 
     def finished_backfill(self, backfill_id: str, timeout: int = 420) -> dict[str, Any]:
         """Wait until a backfill has ended: its status, its error, and its runs with their days."""

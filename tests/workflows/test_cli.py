@@ -103,7 +103,7 @@ def test_check_source_tells_what_is_wrong_and_where(tmp_path: Path) -> None:
 def test_the_shipped_source_is_right() -> None:
     result = coterie("check-source")
     assert result.returncode == 0, result.stdout
-    assert "2018-11-26 to 2018-12-30" in result.stdout
+    assert "2018-11-28 to 2018-12-25" in result.stdout
 
 
 def test_the_table_docs_are_those_of_the_contracts() -> None:
