@@ -5,6 +5,7 @@ time, half over its changes of files, where a moment is the instant before a fil
 here: the moments and the count. Does not belong here: how a process runs and dies (tests/pipeline).
 """
 
+import shutil
 import signal
 import sys
 import tempfile
@@ -65,14 +66,22 @@ def try_moment(whole: Undisturbed, number: int, folder: Path) -> Verdict:
         code = processes.finish(process)
     else:
         seconds = whole.seconds * (number - half + 0.5) / half
+        # A run may be quicker than the rehearsal: then the moment comes earlier, as nobody can be killed after the end.
+        while (code := _killed_after(whole, home, seconds)) == 0:
+            shutil.rmtree(home)
+            world.copy_days(whole.home, home, whole.days[1])
+            seconds *= 0.9
         moment = f"{seconds:.1f} of {whole.seconds:.1f} s"
-        process = processes.start(run.run_days, home, whole.source, [day])
-        process.join(seconds)
-        process.kill()
-        code = processes.finish(process)
     if processes.finish(processes.start(run.run_days, home, whole.source, [day])) != 0:
         return Verdict(moment, code == -signal.SIGKILL, "the re-run failed")
     return Verdict(moment, code == -signal.SIGKILL, _difference(whole, home))
+
+
+def _killed_after(whole: Undisturbed, home: Path, seconds: float) -> int:
+    process = processes.start(run.run_days, home, whole.source, [whole.days[2]])
+    process.join(seconds)
+    process.kill()
+    return processes.finish(process)
 
 
 def _difference(whole: Undisturbed, home: Path) -> str:
@@ -97,12 +106,13 @@ def main() -> int:
         verdicts = []
         with ThreadPoolExecutor(AT_ONCE) as threads:
             for verdict in threads.map(lambda number: try_moment(whole, number, folder), range(MOMENTS)):
-                how = "killed" if verdict.killed else "was over"
-                print(f"{verdict.moment:>24}  {how:9} {verdict.wrong or 'same bytes, no strays'}", flush=True)
+                how = "killed" if verdict.killed else "not killed"
+                print(f"{verdict.moment:>24}  {how:10} {verdict.wrong or 'same bytes, no strays'}", flush=True)
                 verdicts.append(verdict)
     wrong = sum(bool(verdict.wrong) for verdict in verdicts)
-    print(f"{sum(v.killed for v in verdicts)} of {MOMENTS} runs killed; {wrong} not mended by a plain re-run")
-    return 1 if wrong else 0
+    killed = sum(verdict.killed for verdict in verdicts)
+    print(f"{killed} of {MOMENTS} runs killed; {wrong} not mended by a plain re-run")
+    return 1 if wrong or killed < MOMENTS else 0
 
 
 if __name__ == "__main__":
