@@ -33,7 +33,9 @@ def communities(frame: pl.DataFrame) -> str:
 
 def trends(frame: pl.DataFrame) -> str:
     """Today's share of active users per interest beside that of the week before, strongest change first."""
-    known = frame.filter(pl.col("trend").is_in(["rising", "falling", "steady"]) & pl.col("baseline_share").is_not_null())
+    known = frame.filter(
+        pl.col("trend").is_in(["rising", "falling", "steady"]) & pl.col("baseline_share").is_not_null()
+    )
     if known.is_empty():
         return ""
     shown = known.sort("q_value", "interest", nulls_last=True).head(MOST_BARS)

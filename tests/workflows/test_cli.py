@@ -21,6 +21,7 @@ def coterie(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str
     env = {k: v for k, v in os.environ.items() if not k.startswith("COTERIE_")} | settings
     return subprocess.run(
         [sys.executable, "-c", "from workflows.cli import main; main()", *arguments],
+        check=False,
         cwd=PROJECT,
         env=env,
         capture_output=True,
@@ -34,7 +35,7 @@ def home(tmp_path: Path) -> Path:
     members = pl.DataFrame(
         {"user_id": ["u1", "u10"], "community_id": "c1", "probability": 0.9, "is_primary": True, "level": 0}
     )
-    row = {name: None for name in COMMUNITIES.schema} | {"community_id": "c1", "name": "Cats", "evidence": '{"a": 1}'}
+    row = dict.fromkeys(COMMUNITIES.schema) | {"community_id": "c1", "name": "Cats", "evidence": '{"a": 1}'}
     for table, frame in ((MEMBERSHIPS, members), (COMMUNITIES, pl.DataFrame([row], schema=COMMUNITIES.schema))):
         with lake.stage(table, DAY, frame) as staged:
             lake.publish(staged)
