@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import dagster as dg
-from coterie.graphs import interest_graph, user_graph
 
 from assets.gate import Candidate, Yielded, gate
 from assets.tables import shares, table_asset, today
+from coterie.graphs import interest_graph, user_graph
 from coterie.tables import INTEREST_GRAPH, USER_GRAPH
 from resources.audit import Finding
 from resources.configurable import Method, Storage

@@ -10,7 +10,7 @@ import polars as pl
 from assets.gate import Candidate, GateError, Yielded, check_result, gate
 from assets.tables import YESTERDAY, check_specs, refuses_in_words, shares, spec, table_asset, today, yesterday
 from coterie.errors import SourceError
-from coterie.sources import DayRead, Source, SourceIndex, read_events, read_items
+from coterie.sources import DayRead, Source, SourceIndex, is_unusual, read_events, read_items, usual_rows
 from coterie.tables import QUARANTINE, RAW_EVENTS, RAW_ITEMS
 from resources.audit import SAMPLE_ROWS, Finding
 from resources.configurable import Log, Method, Storage
@@ -19,6 +19,7 @@ from resources.warehouse import Warehouse
 
 READABLE = "Every file that holds the day can be read as the description says"
 ENOUGH = "The day has at least as many events as the source expects"
+USUAL = "The day has about as many rows as the week before it: not a small part of them, as when a file is missing"
 QUARANTINED = "The share of rejected rows is within the source's bound"
 
 
@@ -45,7 +46,12 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             *check_specs(
                 RAW_EVENTS,
                 days,
-                {"source_readable": READABLE, "enough_events": ENOUGH, "quarantined_share": QUARANTINED},
+                {
+                    "source_readable": READABLE,
+                    "enough_events": ENOUGH,
+                    "usual_volume": USUAL,
+                    "quarantined_share": QUARANTINED,
+                },
             ),
             *check_specs(QUARANTINE, days, {}),
         ],
@@ -75,6 +81,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                     findings=[
                         Finding("source_readable", True, READABLE, numbers={"rows read": read.read}),
                         _enough(opened.source, read),
+                        _usual(opened.source, index, day, read),
                         _quarantined("raw_events", opened.source, read.read - read.repeated, read.rejects),
                     ],
                     notes={"source_digest": read.digest},
@@ -152,6 +159,18 @@ def _enough(source: Source, read: DayRead) -> Finding:
         ENOUGH if found >= fewest else f"raw_events: expected at least {fewest} events, found {found}",
         numbers={"events": found, "expected at least": fewest},
     )
+
+
+def _usual(source: Source, index: SourceIndex, day: date, read: DayRead) -> Finding:
+    share, usual = source.quality.min_share_of_usual, usual_rows(index.rows(), day)
+    numbers = shares(rows=read.read, usual=usual if usual is not None else "unknown", bound=share)
+    if not is_unusual(source, read.read, usual):
+        return Finding("usual_volume", True, USUAL, numbers=numbers)
+    says = (
+        f"raw_events: found {read.read} rows, where the week before had {usual:.0f} a day (median); expected at least "
+        f"{share:.0%} of that (quality.min_share_of_usual). Is a file missing?"
+    )
+    return Finding("usual_volume", False, says, numbers=numbers)
 
 
 def _quarantined(table: str, source: Source, rows: int, rejects: pl.DataFrame) -> Finding:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 import dagster as dg
-from coterie.labels.base import Labeller
-from coterie.taxonomy import Taxonomy, load_taxonomy
 from pydantic import Field
 
+from coterie.labels.base import Labeller
+from coterie.taxonomy import Taxonomy, load_taxonomy
 from resources.forgotten import read_forgotten
 from resources.lake import Lake
 from resources.source import SourceLog
@@ -86,6 +86,7 @@ class LabellerChoice(dg.ConfigurableResource):
             return LocalLabeller(taxonomy)
         # The SDK takes its key and base URL from its own environment variables.
         import anthropic
+
         from coterie.labels.claude import ClaudeLabeller
         from coterie.labels.ledger import Ledger
 

@@ -3,7 +3,7 @@
 from coterie.sources.check import Finding, SourceCheck, check_source
 from coterie.sources.description import EventType, Source, load_source
 from coterie.sources.events import pseudonym
-from coterie.sources.index import SourceIndex, build_index
+from coterie.sources.index import SourceIndex, build_index, is_unusual, usual_rows
 from coterie.sources.items import ItemsRead, read_items
 from coterie.sources.reading import DayRead, read_events
 
@@ -17,8 +17,10 @@ __all__ = [
     "SourceIndex",
     "build_index",
     "check_source",
+    "is_unusual",
     "load_source",
     "pseudonym",
     "read_events",
     "read_items",
+    "usual_rows",
 ]

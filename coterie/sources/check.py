@@ -4,7 +4,7 @@ Belongs here: looking at a whole log once, for a person. Does not belong here: t
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -16,7 +16,7 @@ import polars as pl
 from coterie.errors import CoterieError
 from coterie.sources.description import Lines, Source, did_you_mean, line_of, parse_source
 from coterie.sources.files import engine, find_files
-from coterie.sources.index import build_index
+from coterie.sources.index import build_index, is_unusual, usual_rows
 from coterie.sources.items import read_items
 from coterie.sources.look import Look, Problems, Refused, look_at_items
 from coterie.sources.reading import with_meaning
@@ -189,13 +189,27 @@ def _say_days(source: Source, check: SourceCheck, say: Say) -> None:
     else:
         say("ok", f"days {first} to {last}: {sum(inside):,} rows, {min(inside):,} to {max(inside):,} a day", "timezone")
     if few and inside:
-        named = ", ".join(map(str, few[:_NAMED])) + (f" and {len(few) - _NAMED:,} more" if len(few) > _NAMED else "")
         say(
             "warning",
-            f"{len(few):,} days have fewer than {least:,} rows and would fail: {named}",
+            f"{len(few):,} days have fewer than {least:,} rows and would fail: {_named(few)}",
             "quality",
             "min_events",
         )
+    _say_thin_days(source, check, say, [d for d in span if d not in set(few)])
+
+
+def _say_thin_days(source: Source, check: SourceCheck, say: Say, days: Sequence[date]) -> None:
+    thin = [d for d in days if is_unusual(source, check.days.get(d, 0), usual_rows(check.days, d))]
+    if thin:
+        share = f"{source.quality.min_share_of_usual:.0%}"
+        text = (
+            f"{len(thin):,} days have less than {share} of the rows of the week before and would fail: {_named(thin)}"
+        )
+        say("warning", text, "quality", "min_share_of_usual")
+
+
+def _named(days: Sequence[date]) -> str:
+    return ", ".join(map(str, days[:_NAMED])) + (f" and {len(days) - _NAMED:,} more" if len(days) > _NAMED else "")
 
 
 def _items(source: Source, lines: Lines, check: SourceCheck, item_ids: pl.Series) -> None:

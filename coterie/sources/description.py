@@ -124,6 +124,7 @@ class Quality(_Part):
 
     max_quarantined_share: float = Field(default=0.05, ge=0, le=1, description="a share from 0 to 1")
     min_events: int = Field(default=1, ge=0, description="a whole number from 0")
+    min_share_of_usual: float = Field(default=0.1, ge=0, le=1, description="a share from 0 to 1; 0 for no bound")
 
 
 class Source(_Part):

@@ -8,9 +8,10 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from coterie.sources.fields import moment
 from coterie.sources.files import Rows, date_in_name, engine, find_files, open_rows, reading
 from coterie.sources.localdays import BUCKET_US, days_of_buckets
 
+FEWEST_USUAL = 100  # rows a day: below it a tenth of the usual is what chance can do
+WEEK = 7  # days, so that a quiet weekday is compared with a whole week
 _VERSION = 1
 _MODULUS = 2**128
 
@@ -134,6 +137,25 @@ class SourceIndex:
 def digest(rows: int, total: int) -> str:
     """The digest of a set of rows, from their number and the sum of their hashes."""
     return f"{rows}-{total % _MODULUS:032x}"
+
+
+def usual_rows(rows: Mapping[date, int], day: date) -> float | None:
+    """The median number of rows over the week before a day; None while the log has no whole week before it.
+
+    Days without rows count as 0. Later days are not looked at, so what is usual never depends on the future.
+
+    Args:
+        rows: rows by day, as `SourceIndex.rows`.
+        day: the day that is to be compared.
+    """
+    if not rows or min(rows) > day - timedelta(days=WEEK):
+        return None
+    return float(median(rows.get(day - timedelta(days=n), 0) for n in range(1, WEEK + 1)))
+
+
+def is_unusual(source: Source, rows: int, usual: float | None) -> bool:
+    """Whether a day with so many rows is too small a part of the usual (`quality.min_share_of_usual`)."""
+    return usual is not None and usual >= FEWEST_USUAL and rows < source.quality.min_share_of_usual * usual
 
 
 def build_index(source: Source, previous: SourceIndex | None) -> SourceIndex:

@@ -156,6 +156,24 @@ def test_a_bad_new_day_leaves_nothing_and_stops_the_next(place: Place, source: P
     assert world.published(place.home) == before
 
 
+def test_a_day_of_which_only_late_rows_arrived_is_refused(tmp_path: Path) -> None:
+    """As when a day's own file is missing, and the next day's brings a few of its rows."""
+    week = [date(2024, 5, 1 + n) for n in range(8)]
+    lines = [f"u{n},v{n % 9},like,{day}T12:00:{n % 60:02d},{day}-{n}" for day in week[:7] for n in range(150)]
+    late = [f"u{n},v1,like,{week[7]}T12:00:00,late-{n}" for n in range(9)]
+    (tmp_path / "log.csv").write_text("\n".join(["uid,vid,action,ts,id", *lines, *late]))
+    (tmp_path / "source.yaml").write_text(
+        "name: log\ntimezone: UTC\nfirst_day: 2024-05-01\nlast_day: 2024-05-08\nevents:\n  path: log.csv\n"
+        "  columns: {user_id: uid, item_id: vid, event_type: action, occurred_at: ts, event_id: id}\n"
+        "  event_types: {like: {kind: positive}}\n"
+    )
+    for day, fine in ((week[6], True), (week[7], False)):
+        done = run.run_day(tmp_path / "home", tmp_path / "source.yaml", day, ("raw_events", "quarantine"))
+        assert done.success is fine, done.failed
+    assert "found 9 rows, where the week before had 150 a day" in done.failed["raw_events"]
+    assert not Lake(tmp_path / "home").has("raw_events", week[7])
+
+
 def test_rows_that_break_a_rule_go_to_quarantine_with_their_reason(place: Place) -> None:
     path = world.log_file(place.source, BAD)
     whole = path.read_bytes()

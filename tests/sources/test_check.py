@@ -141,3 +141,15 @@ def test_a_bad_description_is_findings(log: Any, tmp_path: Path) -> None:
 
 def test_a_path_out_of_this_world(log: Any) -> None:
     assert not check(log, YAML.replace("events/*", '"events/\\0*"')).ok
+
+
+def test_days_that_are_a_small_part_of_the_usual_are_named(log: Any) -> None:
+    for day in range(1, 11):
+        few = day == 9
+        log.write(
+            f"events/{day}.csv",
+            [event(uid=f"u{n}", ts=f"2024-03-{day:02d}T12:00:00") for n in range(5 if few else 120)],
+        )
+    log.write("items.csv", [{"vid": "v1", "caption": "a cat"}])
+    result = check(log, YAML + "quality:\n  min_share_of_usual: 0.1\n")
+    assert said(result, "warning", 21, "1 days have less than 10% of the rows of the week before", "2024-03-09")

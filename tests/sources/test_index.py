@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from coterie.errors import SourceError
-from coterie.sources import SourceIndex, build_index, read_events
+from coterie.sources import SourceIndex, build_index, is_unusual, read_events, usual_rows
 from coterie.sources import index as index_module
 
 FIRST, SECOND, THIRD = (date(2024, 3, d) for d in (5, 6, 7))
@@ -197,3 +197,20 @@ def test_a_change_after_the_index_was_made_shows_in_the_digest(log: Any) -> None
     result = read_events(source, index, FIRST)
     assert result.digest != index.days()[FIRST]
     assert result.digest == build_index(source, index).days()[FIRST]
+
+
+def test_what_is_usual_is_the_median_of_the_week_before() -> None:
+    rows = {date(2024, 3, day): 100 * day for day in range(1, 11)}
+    assert usual_rows(rows, date(2024, 3, 8)) == 400  # the middle of days 1 to 7
+    assert usual_rows({**rows, date(2024, 3, 9): 9, date(2024, 3, 30): 9**9}, date(2024, 3, 9)) == 500, "looks ahead"
+    assert usual_rows({date(2024, 3, 1): 700}, date(2024, 3, 8)) == 0, "days without rows count"
+    assert usual_rows(rows, date(2024, 3, 7)) is None, "there is no whole week before"
+    assert usual_rows({}, date(2024, 3, 7)) is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "usual", "unusual"), [(99, 1000, True), (100, 1000, False), (0, 99, False), (0, None, False)]
+)
+def test_a_small_part_of_the_usual_is_unusual(log: Any, rows: int, usual: float | None, unusual: bool) -> None:
+    assert is_unusual(log.source(), rows, usual) is unusual
+    assert not is_unusual(log.source(quality={"min_share_of_usual": 0}), rows, usual)
