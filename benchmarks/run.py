@@ -89,7 +89,7 @@ def measure(days: int) -> None:
     import dagster as dg
 
     from resources.settings import load_settings
-    from workflows.definitions import build_definitions
+    from workflows.build import build_definitions
     from workflows.demo import QUIET
 
     job = build_definitions(load_settings()).resolve_job_def("daily")

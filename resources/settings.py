@@ -3,22 +3,25 @@
 Belongs here: names, defaults and bounds of settings. Does not belong here: what is done with them.
 """
 
+import difflib
+import os
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from coterie.errors import SettingError
 
+PREFIX = "COTERIE_"
 PROJECT = Path(__file__).resolve().parent.parent
 
 
 class Settings(BaseSettings):
     """Every setting of Coterie; `COTERIE_` plus the field's name in capitals is its environment variable."""
 
-    model_config = SettingsConfigDict(env_prefix="COTERIE_", env_ignore_empty=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore")
 
     home: Path = Field(Path(".coterie"), description="Folder of the lake, the views file and the reports")
     source: Path = Field(PROJECT / "sources" / "cofacts.yaml", description="The source description (YAML)")
@@ -39,18 +42,32 @@ class Settings(BaseSettings):
         50_000, description="Most users in the user graph; above it a sample stands for all"
     )
 
+    @field_validator("home")
+    @classmethod
+    def _is_a_folder(cls, home: Path) -> Path:
+        for path in (home, *home.parents):
+            if path.exists() and not path.is_dir():
+                raise ValueError(f"{path} is a file; expected a folder, or a path where one can be made")
+        return home
+
 
 def load_settings() -> Settings:
     """Read the environment.
 
     Raises:
-        SettingError: names every setting with a value that it may not have, and what it may be.
+        SettingError: names every setting with a value that it may not have, and what it may be; or a variable that
+            looks like a setting and is none, as a misspelt one would silently not count.
     """
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    for stranger in sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known):
+        near = difflib.get_close_matches(stranger, sorted(known), n=1)
+        meant = f" Did you mean {near[0]}?" if near else f" Settings are {', '.join(sorted(known))}."
+        raise SettingError(f"{stranger}: there is no such setting.{meant}")
     try:
         return Settings()
     except ValidationError as error:
         lines = [
-            f"COTERIE_{'_'.join(map(str, problem['loc'])).upper()}={problem.get('input')!r}: {problem['msg']}"
+            f"{PREFIX}{'_'.join(map(str, problem['loc'])).upper()}={problem.get('input')!r}: {problem['msg']}"
             for problem in error.errors()
         ]
         raise SettingError("A setting has a value that it may not have.\n" + "\n".join(lines)) from None

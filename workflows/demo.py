@@ -8,7 +8,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from datetime import date
 from functools import cache
 from multiprocessing import get_context
-from pathlib import Path
 
 import dagster as dg
 import polars as pl
@@ -18,9 +17,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table as RichTable
 
 from coterie.errors import CoterieError
+from coterie.sources import load_source
 from resources.lake import Lake
-from resources.settings import PROJECT, load_settings
-from workflows.definitions import build_definitions
+from resources.settings import PROJECT, Settings, load_settings
+from resources.source import home_beside, owner_of
+from workflows.build import build_definitions
 
 out = Console()
 SHOWN = 12
@@ -32,7 +33,7 @@ HALVES = {"first": dg.AssetSelection.all() - SECOND_HALF, "second": SECOND_HALF}
 
 def main() -> int:
     """Run every day of the source that is not published yet; 1 if a day fails, with what failed."""
-    settings = load_settings()
+    settings = _with_a_home_of_its_own(load_settings())
     job = _definitions().resolve_job_def("daily")
     lake = Lake(settings.home)
     assert job.partitions_def is not None
@@ -50,8 +51,18 @@ def main() -> int:
         return 1
     if missing:
         out.print(f"{len(missing)} days in {time.monotonic() - started:.0f} s\n", highlight=False)
-    _show(lake, date.fromisoformat(days[-1]), settings.home)
+    _show(lake, date.fromisoformat(days[-1]), settings)
     return 0
+
+
+def _with_a_home_of_its_own(settings: Settings) -> Settings:
+    """Where nobody chose a home and the default one holds another source, a home beside it."""
+    source = load_source(settings.source).name
+    if "COTERIE_HOME" in os.environ or owner_of(settings.home) in (None, source):
+        return settings
+    # In the environment, so that the processes that run the days have it too.
+    os.environ["COTERIE_HOME"] = str(home_beside(settings.home, source))
+    return load_settings()
 
 
 def _run(days: list[str], progress: Progress) -> list[str]:
@@ -113,7 +124,7 @@ def run_half(half: str, day: str) -> list[str]:
     return failures if failures or result.success else [f"{day}: the run failed; `make dev` shows why"]
 
 
-def _show(lake: Lake, day: date, home: Path) -> None:
+def _show(lake: Lake, day: date, settings: Settings) -> None:
     communities = lake.read("mart_community_day", day)
     out.print(
         _table(
@@ -141,10 +152,18 @@ def _show(lake: Lake, day: date, home: Path) -> None:
     days = lake.days("strategy_scorecard")
     scores = lake.read_days("strategy_scorecard", days[0], days[-1])
     out.print(_scorecard(lake, scores))
-    report = home.absolute() / "reports" / f"{day}.html"
+    report = settings.home.absolute() / "reports" / f"{day}.html"
+    default = Settings.model_fields
+    # What the next command needs in order to see the same tables.
+    chosen = "".join(
+        f"COTERIE_{name.upper()}={value} "
+        for name, value in (("source", settings.source), ("home", settings.home))
+        if value != default[name].default
+    )
     out.print(f"Report:  {report}", highlight=False, soft_wrap=True)
-    out.print(f"SQL:     duckdb {home / 'coterie.duckdb'}", highlight=False, soft_wrap=True)
-    out.print("UI:      make dev, then http://127.0.0.1:3000", highlight=False)
+    out.print(f"SQL:     duckdb {settings.home / 'coterie.duckdb'}", highlight=False, soft_wrap=True)
+    out.print(f"UI:      {chosen}make dev, then http://127.0.0.1:3000", highlight=False, soft_wrap=True)
+    out.print(f"More:    {chosen}coterie --help", highlight=False, soft_wrap=True)
 
 
 def _scorecard(lake: Lake, scores: pl.DataFrame) -> RichTable:

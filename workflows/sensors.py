@@ -7,16 +7,21 @@ from datetime import date
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from coterie.sources.index import digest
 from resources.configurable import Log, Storage
 from resources.lake import Lake
 
+NO_ROWS = digest(0, 0)
 UNFINISHED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 
 def changed_days(lake: Lake, digests: Mapping[date, str]) -> dict[date, str]:
-    """Published days whose source rows are no longer those that were read, oldest first, with the new digest."""
+    """Published days whose source rows are no longer those that were read, oldest first, with the new digest.
+
+    A day whose rows have all gone counts as changed too: its run then says that it is empty.
+    """
     published = {day: lake.note("raw_events", day, "source_digest") for day in lake.days("raw_events")}
-    return {day: digests[day] for day, read in published.items() if day in digests and digests[day] != read}
+    return {day: now for day, read in published.items() if (now := digests.get(day, NO_ROWS)) != read}
 
 
 def sensors(daily: UnresolvedAssetJobDefinition) -> list[dg.SensorDefinition]:
@@ -39,11 +44,11 @@ def sensors(daily: UnresolvedAssetJobDefinition) -> list[dg.SensorDefinition]:
         )
         if running:
             return dg.SkipReason("A day that was requested earlier is still running.")
-        for day, digest in changed.items():
-            if asked.get(day.isoformat()) != digest:
-                asked[day.isoformat()] = digest
+        for day, now in changed.items():
+            if asked.get(day.isoformat()) != now:
+                asked[day.isoformat()] = now
                 request = dg.RunRequest(
-                    run_key=f"{day}:{digest}", partition_key=day.isoformat(), tags={"coterie/reason": "late data"}
+                    run_key=f"{day}:{now}", partition_key=day.isoformat(), tags={"coterie/reason": "late data"}
                 )
                 return dg.SensorResult(run_requests=[request], cursor=json.dumps(asked))
         if changed:

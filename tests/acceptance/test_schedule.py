@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from resources.settings import Settings
-from workflows.definitions import build_definitions
+from workflows.build import build_definitions
 
 ZONE = "Asia/Taipei"
 Morning = Callable[[datetime], dg.RunRequest | str]

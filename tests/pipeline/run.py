@@ -18,7 +18,7 @@ import dagster as dg
 import duckdb
 
 from resources.settings import Settings
-from workflows.definitions import build_definitions
+from workflows.build import build_definitions
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 CHANGES = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree"}
