@@ -61,12 +61,12 @@ def _large(folder: Path, events: int, users: int) -> None:
 
 
 def _simulate(folder: Path, *, days: int, users: int, events: int) -> None:
-    from coterie.simulate import simulate
+    from coterie.simulate import Scenario, simulate
 
     simulate(
-        folder / "source", seed=1, first_day=FIRST, days=days, users=users, events_per_day=events, communities=8,
-        mixing=0.3, exposures=True, dirt=False,
-    )  # fmt: skip
+        folder / "source",
+        Scenario(seed=1, first_day=FIRST, days=days, users=users, events_per_day=events, communities=8),
+    )
 
 
 def _child(folder: Path, days: int) -> list[str]:

@@ -73,19 +73,33 @@ def simulate_command(
     to: Annotated[Path, typer.Argument(help="Folder for the source, its items and its truth.")],
     seed: Annotated[int, typer.Option(help="Equal seeds give equal bytes.")] = 0,
     first_day: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])] = datetime(2024, 5, 1),
-    days: Annotated[int, typer.Option(min=1)] = 21,
-    users: Annotated[int, typer.Option(min=10)] = 2_000,
-    events_per_day: Annotated[int, typer.Option(min=10)] = 20_000,
-    communities: Annotated[int, typer.Option(min=1)] = 6,
-    mixing: Annotated[float, typer.Option(min=0.0, max=1.0, help="0: pure communities; 1: none at all.")] = 0.3,
+    days: Annotated[int, typer.Option()] = 21,
+    users: Annotated[int, typer.Option()] = 2_000,
+    events_per_day: Annotated[int, typer.Option()] = 20_000,
+    communities: Annotated[int, typer.Option(help="How many there are on the first day.")] = 6,
+    mixing: Annotated[float, typer.Option(help="0: members want only their own; 1: everybody wants alike.")] = 0.3,
+    life: Annotated[
+        list[str] | None,
+        typer.Option(help="What happens to communities, KIND@DAY: drift, split, merger, birth, death. Repeatable."),
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option(help="Nothing happens to communities; default: one event of each kind.")
+    ] = False,
+    boost: Annotated[
+        list[str] | None,
+        typer.Option(help="A decision to rehearse, COMMUNITY:INTEREST:SHARE@DAY, such as 2:food.coffee:0.1@14."),
+    ] = None,
+    null: Annotated[
+        str | None, typer.Option(help="Nothing to find: no_preferences, or feed_only (the feed's own structure).")
+    ] = None,
     exposures: Annotated[bool, typer.Option(help="Log what the feed showed, with propensities.")] = True,
-    dirt: Annotated[bool, typer.Option(help="Add duplicates, late rows, missing users and the like.")] = False,
+    dirt: Annotated[bool, typer.Option(help="Add what is wrong with real logs.")] = False,
+    languages: Annotated[str, typer.Option(help="Of the items' texts: en, zh or both.")] = "both",
 ) -> None:
     """Write a platform with known truth, to rehearse on."""
-    from coterie.simulate import simulate
+    from coterie.simulate import Scenario, default_life, parse_boost, parse_life, simulate
 
-    summary = simulate(
-        to,
+    scenario = Scenario(
         seed=seed,
         first_day=first_day.date(),
         days=days,
@@ -93,9 +107,14 @@ def simulate_command(
         events_per_day=events_per_day,
         communities=communities,
         mixing=mixing,
+        life=parse_life(life) if life else () if quiet or null else default_life(days),
+        boosts=tuple(parse_boost(text) for text in boost or ()),
+        null=null,  # type: ignore[arg-type]
         exposures=exposures,
         dirt=dirt,
+        languages=languages,  # type: ignore[arg-type]
     )
+    summary = simulate(to, scenario)
     out.print(summary)
     out.print(f"Run it with COTERIE_SOURCE={to / 'source.yaml'}", highlight=False)
 

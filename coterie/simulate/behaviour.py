@@ -6,12 +6,15 @@ A user's chance to act on a showing depends on the item's appeal to their commun
 nothing else: where communities have equal appeals, engagement given exposure knows nothing of communities.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from coterie.simulate.feed import Showings, draw_by_row, draw_users, position_shares
 from coterie.simulate.items import Cohort
+from coterie.simulate.life import State
 from coterie.simulate.platform import Array, Bools, Ints, Platform
 
 PLAY_AT_LEAST, PLAY_BY_APPEAL = 0.1, 0.7  # chance of a play at the top of the feed: the sum, at an appeal of 1
@@ -20,6 +23,7 @@ LIKE = 0.25  # of plays, times the appeal
 UNLIKE = 0.06  # of likes
 NOT_INTERESTED = 0.04  # of showings without a play, times 1 - appeal
 COMMENT = 0.2  # of acts, where showings are not logged
+BOT_PLAY, BOT_LIKE = 0.98, 0.9  # what accounts that are programs do, whatever they are shown
 WATCH_SPREAD = 4.0  # sum of the parameters of the Beta distribution of the share watched
 SKIP_MS = 2_000  # how long a showing takes beside the play
 LATEST_UNDO_MS = 300_000
@@ -31,15 +35,26 @@ SHOWN_SCHEMA = {
 }  # fmt: skip
 
 
-def rows_per_showing(platform: Platform, items: Cohort, propensity: Array) -> float:
-    """Expected number of log rows that a showing makes, itself counted; `propensity` is (K, N)."""
-    interests = len(platform.interests)
-    appeal = platform.appeal
+@dataclass(frozen=True)
+class Reactions:
+    """What became of n showings: whether each was played, for how long, liked, un-liked, turned down."""
+
+    played: Bools
+    watch_ms: Ints
+    liked: Bools
+    undone: Bools
+    refused: Bools
+
+
+def rows_per_showing(platform: Platform, state: State, items: Cohort, propensity: Array) -> float:
+    """Expected number of log rows that a showing makes, itself counted; `propensity` is (G, N)."""
+    groups, interests = state.appeal.shape
     attention = float((position_shares() * ATTENTION ** np.arange(len(position_shares()))).sum())
-    play = play_chance(appeal, attention)
-    rows = 1 + play * (1 + LIKE * appeal * (1 + UNLIKE)) + (1 - play) * NOT_INTERESTED * (1 - appeal)
+    play = play_chance(state.appeal, attention)
+    rows = 1 + play * (1 + LIKE * state.appeal * (1 + UNLIKE)) + (1 - play) * NOT_INTERESTED * (1 - state.appeal)
     shown = np.stack([np.bincount(items.interest, p, minlength=interests) for p in propensity])
-    return float((platform.group_activity * (shown * rows).sum(axis=1)).sum())
+    pairs = np.bincount(state.feed_group * groups + state.group, platform.activity, minlength=groups * groups)
+    return float((pairs.reshape(groups, groups) * (shown @ rows.T)).sum())
 
 
 def play_chance(appeal: Array, attention: npt.ArrayLike) -> Array:
@@ -47,7 +62,33 @@ def play_chance(appeal: Array, attention: npt.ArrayLike) -> Array:
     return np.asarray((PLAY_AT_LEAST + PLAY_BY_APPEAL * appeal) * np.asarray(attention))
 
 
-def respond(rng: np.random.Generator, platform: Platform, items: Cohort, shown: Showings) -> pl.DataFrame:
+def react(
+    rng: np.random.Generator, appeal: Array, position: Ints, duration: Ints, is_bot: Bools | None = None
+) -> Reactions:
+    """Draw what becomes of n showings.
+
+    Args:
+        rng: source of every draw.
+        appeal: (n,) of the item to the user.
+        position: (n,) place in the session.
+        duration: (n,) of the item, in milliseconds.
+        is_bot: (n,) whether the user is a program.
+    """
+    n = len(appeal)
+    bot = np.zeros(n, dtype=bool) if is_bot is None else is_bot
+    played = rng.random(n) < np.where(bot, BOT_PLAY, play_chance(appeal, ATTENTION**position))
+    at = np.flatnonzero(played)
+    share = np.clip((0.2 + 0.6 * appeal[at]) * (30_000 / duration[at]) ** 0.15, 0.05, 0.95)
+    watched = rng.beta(WATCH_SPREAD * share, WATCH_SPREAD * (1 - share))
+    watch_ms = np.zeros(n, dtype=np.int64)
+    watch_ms[at] = np.maximum(np.rint(watched * duration[at]), 1)
+    liked = played & (rng.random(n) < np.where(bot, BOT_LIKE, LIKE * appeal))
+    undone = liked & (rng.random(n) < UNLIKE)
+    refused = ~played & (rng.random(n) < NOT_INTERESTED * (1 - appeal))
+    return Reactions(played, watch_ms, liked, undone, refused)
+
+
+def respond(rng: np.random.Generator, platform: Platform, state: State, items: Cohort, shown: Showings) -> pl.DataFrame:
     """The log rows of a day's showings, unsorted.
 
     Returns:
@@ -55,17 +96,11 @@ def respond(rng: np.random.Generator, platform: Platform, items: Cohort, shown: 
         (showings only).
     """
     n = len(shown.user)
-    appeal = platform.appeal[platform.community[shown.user], items.interest[shown.item]]
-    played = rng.random(n) < play_chance(appeal, ATTENTION**shown.position)
-    duration = items.duration_ms[shown.item]
-    share = np.clip((0.2 + 0.6 * appeal) * (30_000 / duration) ** 0.15, 0.05, 0.95)
-    watched = rng.beta(WATCH_SPREAD * share, WATCH_SPREAD * (1 - share))
-    watch_ms = np.where(played, np.maximum(np.rint(watched * duration), 1), 0).astype(np.int64)
-    liked = played & (rng.random(n) < LIKE * appeal)
-    undone = liked & (rng.random(n) < UNLIKE)
-    refused = ~played & (rng.random(n) < NOT_INTERESTED * (1 - appeal))
-    shown_at = _session_times(rng, shown, watch_ms)
-    acted_at = shown_at + SKIP_MS // 2 + watch_ms
+    appeal = state.appeal[state.group[shown.user], items.interest[shown.item]]
+    bot = platform.is_bot[shown.user]
+    done = react(rng, appeal, shown.position, items.duration_ms[shown.item], bot)
+    shown_at = _session_times(rng, shown, done.watch_ms, bot)
+    acted_at = shown_at + SKIP_MS // 2 + done.watch_ms
     undone_at = acted_at + rng.integers(5_000, LATEST_UNDO_MS, n)
 
     def rows(action: str, which: Ints, at: Ints, **more: Array | Ints | Bools) -> pl.DataFrame:
@@ -80,15 +115,15 @@ def respond(rng: np.random.Generator, platform: Platform, items: Cohort, shown: 
                 "impression", np.arange(n), shown_at,
                 slot=shown.position, p_show=shown.propensity, explore=shown.is_random,
             ),
-            rows("play", np.flatnonzero(played), shown_at + SKIP_MS // 4, play_ms=watch_ms),
-            rows("like", np.flatnonzero(liked), acted_at),
-            rows("unlike", np.flatnonzero(undone), undone_at),
-            rows("not_interested", np.flatnonzero(refused), acted_at),
+            rows("play", np.flatnonzero(done.played), shown_at + SKIP_MS // 4, play_ms=done.watch_ms),
+            rows("like", np.flatnonzero(done.liked), acted_at),
+            rows("unlike", np.flatnonzero(done.undone), undone_at),
+            rows("not_interested", np.flatnonzero(done.refused), acted_at),
         ]
     )  # fmt: skip
 
 
-def act(rng: np.random.Generator, platform: Platform, items: Cohort, n: int) -> pl.DataFrame:
+def act(rng: np.random.Generator, platform: Platform, state: State, items: Cohort, n: int) -> pl.DataFrame:
     """n likes and comments of users who choose for themselves: an interest by affinity, its item by popularity.
 
     Returns:
@@ -96,23 +131,23 @@ def act(rng: np.random.Generator, platform: Platform, items: Cohort, n: int) -> 
     """
     interests = len(platform.interests)
     supply = np.bincount(items.interest, items.popularity, minlength=interests)
-    wanted = platform.affinity / np.where(supply > 0, supply, 1.0)
+    wanted = state.affinity / np.where(supply > 0, supply, 1.0)
     weight = wanted[:, items.interest] * items.popularity
     user = draw_users(rng, platform, n)
-    item = draw_by_row(rng, weight, platform.community[user])
+    item = draw_by_row(rng, weight, state.group[user])
     action = np.where(rng.random(n) < COMMENT, "comment", "like")
-    return pl.DataFrame({"uid": user, "vid": item, "action": action, "ts": _hours(rng, n) * (DAY_MS - 1)}).cast(
-        {"ts": pl.Int64}
-    )
+    hours = np.where(platform.is_bot[user], rng.random(n), _hours(rng, n))
+    return pl.DataFrame({"uid": user, "vid": item, "action": action, "ts": hours * (DAY_MS - 1)}).cast({"ts": pl.Int64})
 
 
-def _session_times(rng: np.random.Generator, shown: Showings, watch_ms: Ints) -> Ints:
+def _session_times(rng: np.random.Generator, shown: Showings, watch_ms: Ints, is_bot: Bools) -> Ints:
     """(n,) when each showing begins, in milliseconds: one after the other within a session, all within the day."""
     spent = watch_ms + SKIP_MS
     before = np.cumsum(spent) - spent
     first = np.flatnonzero(shown.position == 0)
     took = np.add.reduceat(spent, first)
-    start = (_hours(rng, len(first)) * (DAY_MS - took - LATEST_UNDO_MS - SKIP_MS)).astype(np.int64)
+    hours = np.where(is_bot[first], rng.random(len(first)), _hours(rng, len(first)))
+    start = (hours * (DAY_MS - took - LATEST_UNDO_MS - SKIP_MS)).astype(np.int64)
     return np.asarray((start - before[first])[shown.session] + before)
 
 

@@ -3,19 +3,22 @@
 Belongs here: the policy, its propensities, sessions and places in them. Does not belong here: what users do then.
 
 Every place of every session is drawn afresh: with probability 0.1 an item of the catalogue at random, each equally
-likely, else an item by popularity times what the feed favours for the user's group. The logged propensity is the
-probability of the item at that place with both ways counted, so inverse-propensity weights are exact whether or not
-the random showings are told apart.
+likely; with 0.3 by popularity; else by popularity times what the feed favours for the group that it takes the user
+for. The logged propensity is the probability of the item at that place with all three ways counted, so
+inverse-propensity weights are exact whether or not the random showings are told apart.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from coterie.simulate.items import Cohort
+from coterie.simulate.life import State
 from coterie.simulate.platform import Array, Bools, Ints, Platform
+from coterie.simulate.scenario import Boost
 
-RANDOM_SHARE = 0.1
+RANDOM_SHARE, POPULAR_SHARE = 0.1, 0.3
 MEAN_SESSION = 12.0  # showings, before the cut
 LONGEST_SESSION = 40
 
@@ -41,10 +44,13 @@ class Showings:
     is_random: Bools
 
 
-def policy(platform: Platform, items: Cohort) -> Array:
-    """(K, N) probability of each item of the catalogue at a place that is not random; rows sum to 1."""
-    weight = platform.feed_weight[:, items.interest] * items.popularity
-    return np.asarray(weight / weight.sum(axis=1, keepdims=True))
+def policy(state: State, items: Cohort) -> Array:
+    """(G, N) probability of each item of the catalogue at a place that is not random; rows sum to 1."""
+    popular = items.popularity / items.popularity.sum()
+    personal = state.feed_weight[:, items.interest] * items.popularity
+    personal /= personal.sum(axis=1, keepdims=True)
+    share = POPULAR_SHARE / (1 - RANDOM_SHARE)
+    return np.asarray(share * popular + (1 - share) * personal)
 
 
 def with_random(chosen: Array) -> Array:
@@ -62,8 +68,35 @@ def _reached() -> Array:
     return np.asarray((1 - 1 / MEAN_SESSION) ** np.arange(LONGEST_SESSION))
 
 
-def draw_showings(rng: np.random.Generator, platform: Platform, chosen: Array, n: int) -> Showings:
-    """Draw n showings; `chosen` is the policy."""
+@dataclass(frozen=True)
+class Boosted:
+    """A boost that holds on a day: the users, the share of their showings, and what those are instead.
+
+    Attributes:
+        members: (U,) whose showings are changed.
+        share: how many of them.
+        chosen: (N,) probability of each item of the catalogue there; sums to 1.
+    """
+
+    members: Bools
+    share: float
+    chosen: Array
+
+
+def boosted(platform: Platform, state: State, items: Cohort, boosts: Sequence[Boost], day: int) -> list[Boosted]:
+    """The boosts that hold on a day; one whose interest has no items then does nothing."""
+    found = []
+    for boost in boosts:
+        of_it = items.popularity * (items.interest == platform.interests.index(boost.interest_id))
+        if boost.day <= day and of_it.sum() > 0:
+            found.append(Boosted(state.community == boost.community, boost.share, of_it / of_it.sum()))
+    return found
+
+
+def draw_showings(
+    rng: np.random.Generator, platform: Platform, state: State, chosen: Array, n: int, boosts: Sequence[Boosted] = ()
+) -> Showings:
+    """Draw n showings; `chosen` is the policy. Boosts draw from the stream last, so the rest stays as without them."""
     # A tenth more sessions than needed on average, and some: the last are cut off.
     sessions = min(n, int(1.1 * n / _reached().sum()) + 200)
     length = np.minimum(rng.geometric(1 / MEAN_SESSION, sessions), LONGEST_SESSION)
@@ -73,9 +106,17 @@ def draw_showings(rng: np.random.Generator, platform: Platform, chosen: Array, n
     visitor = draw_users(rng, platform, sessions)
     user = visitor[session]
     is_random = rng.random(n) < RANDOM_SHARE
-    group = platform.community[user]
+    group = state.feed_group[user]
     item = np.where(is_random, rng.integers(0, chosen.shape[1], n), draw_by_row(rng, chosen, group))
-    propensity = with_random(chosen)[group, item]
+    propensity = RANDOM_SHARE / chosen.shape[1] + (1 - RANDOM_SHARE) * chosen[group, item]
+    for boost in boosts:
+        theirs = boost.members[user]
+        instead = theirs & (rng.random(n) < boost.share)
+        item = np.where(instead, draw_by_row(rng, boost.chosen[None, :], np.zeros(n, dtype=np.int64)), item)
+        usual = RANDOM_SHARE / chosen.shape[1] + (1 - RANDOM_SHARE) * chosen[group, item]
+        with_boost = (1 - boost.share) * usual + boost.share * boost.chosen[item]
+        propensity = np.where(theirs, with_boost, propensity)
+        is_random &= ~instead
     return Showings(session, np.arange(n) - first[session], user, item, propensity, is_random)
 
 
@@ -87,10 +128,13 @@ def draw_users(rng: np.random.Generator, platform: Platform, n: int) -> Ints:
 
 def draw_by_row(rng: np.random.Generator, probability: Array, row: Ints) -> Ints:
     """(n,) columns, the k-th drawn by the probabilities of row `row[k]`."""
-    rows, columns = probability.shape
-    bounds = np.cumsum(probability, axis=1)
-    bounds /= bounds[:, -1:]
-    # All rows end to end: one search finds the column of every draw.
-    flat = (bounds + np.arange(rows)[:, None]).reshape(-1)
-    found = np.searchsorted(flat, rng.random(len(row)) + row, side="right") - row * columns
-    return np.clip(found, 0, columns - 1).astype(np.int64)
+    columns = probability.shape[1]
+    found = np.empty(len(row), dtype=np.int64)
+    draws = rng.random(len(row))
+    # A row at a time, its draws sorted: the search then walks through memory instead of jumping about in it.
+    for r in np.unique(row).tolist():
+        at = np.flatnonzero(row == r)
+        at = at[np.argsort(draws[at], kind="stable")]
+        bounds = np.cumsum(probability[r])
+        found[at] = np.searchsorted(bounds / bounds[-1], draws[at], side="right")
+    return np.clip(found, 0, columns - 1)

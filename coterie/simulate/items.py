@@ -1,17 +1,17 @@
-"""The items that are made on a day, each about one interest.
+"""The items that are made on a day, each about one interest and with a real text about it.
 
 Belongs here: an item's interest, text, length and popularity. Does not belong here: who is shown it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
 
 from coterie.simulate.platform import Array, Ints, Platform
-from coterie.taxonomy import Taxonomy
+from coterie.simulate.texts import PACKS, Pack, load_pack
 
 LIFETIME = 14  # days on which an item can be met, from the day after it was made
 EVENTS_PER_NEW_ITEM = 200
@@ -19,12 +19,6 @@ FEWEST_NEW_ITEMS = 20
 POPULARITY_TAIL = 1.5  # exponent of the Pareto distribution of popularity
 SHORTEST_MS, LONGEST_MS = 3_000, 180_000
 CREATORS = 400
-KEYWORDS_IN_TEXT = 3
-CHINESE_SHARE = 0.5
-
-# Frames around the keywords: words of no interest, and in Chinese set off by signs, so that no new word arises.
-_FRAMES = {"en": "This is about {}, once more", "zh": "這一則：{}。"}
-_BETWEEN = {"en": ", ", "zh": "、"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +27,7 @@ class Cohort:
 
     Attributes:
         ids: item ids.
-        interest: (n,) column of the interest in `Platform.interests`.
+        interest: (n,) place of the interest in `Platform.interests`.
         popularity: (n,) Pareto, at least 1.
         duration_ms: (n,) length in milliseconds.
     """
@@ -54,50 +48,77 @@ def catalogue(cohorts: Sequence[Cohort]) -> Cohort:
     )
 
 
-def words_of(taxonomy: Taxonomy, interests: Sequence[str]) -> Mapping[str, list[tuple[str, ...]]]:
-    """Language -> the keywords of each interest, in the order of `interests`."""
-    found = [taxonomy.interests[i][1] for i in interests]
-    return {"en": [i.keywords for i in found], "zh": [i.keywords_zh for i in found]}
+class Texts:
+    """Rows of the packs by interest: `draw` gives each item a pack and a row of it."""
+
+    def __init__(self, platform: Platform) -> None:
+        languages = platform.scenario.languages
+        self.packs: list[Pack] = [load_pack(c) for c in (list(PACKS) if languages == "both" else [languages])]
+        rows = [pack.rows_of() for pack in self.packs]
+        self._rows = [[np.asarray(of.get(i, []), dtype=np.int64) for i in platform.interests] for of in rows]
+
+    def draw(self, rng: np.random.Generator, interest: Ints) -> tuple[Ints, Ints]:
+        """(n,) pack and (n,) row in it, each pack that has texts of the interest as likely as another."""
+        pack, row = np.empty(len(interest), dtype=np.int64), np.empty(len(interest), dtype=np.int64)
+        for j in np.unique(interest).tolist():
+            at = np.flatnonzero(interest == j)
+            having = [p for p, rows in enumerate(self._rows) if len(rows[j])]
+            chosen = np.asarray(having)[rng.integers(0, len(having), len(at))]
+            pack[at] = chosen
+            for p in having:
+                mine = at[chosen == p]
+                row[mine] = rng.choice(self._rows[p][j], len(mine))
+        return pack, row
+
+    def gather(self, pack: Ints, row: Ints) -> pl.DataFrame:
+        """text, hashtags, accepted, language of each item, in order."""
+        parts = [
+            p.frame[row[pack == k]].with_columns(language=pl.lit(p.language), at=pl.Series(np.flatnonzero(pack == k)))
+            for k, p in enumerate(self.packs)
+        ]
+        return pl.concat(parts).sort("at").drop("at")
 
 
 def draw_cohort(
-    rng: np.random.Generator,
-    *,
-    platform: Platform,
-    words: Mapping[str, list[tuple[str, ...]]],
-    day: date,
-    events_per_day: int,
+    rng: np.random.Generator, *, platform: Platform, supply: Array, texts: Texts, day: int
 ) -> tuple[Cohort, pl.DataFrame, pl.DataFrame]:
     """Draw the items made on a day.
 
     Returns:
-        The cohort; its rows of the item file; its rows of the truth: vid, interest_id, popularity.
+        The cohort; its rows of the item file (vid, author, caption, tags, lang, dur, posted); its rows of the truth
+        (vid, interest_id, accepted, language, pack, popularity).
     """
-    n = max(FEWEST_NEW_ITEMS, events_per_day // EVENTS_PER_NEW_ITEM)
-    interest = rng.choice(len(platform.interests), n, p=platform.supply).astype(np.int64)
+    scenario = platform.scenario
+    n = max(FEWEST_NEW_ITEMS, scenario.events_per_day // EVENTS_PER_NEW_ITEM)
+    interest = rng.choice(len(platform.interests), n, p=supply).astype(np.int64)
     popularity = 1 + rng.pareto(POPULARITY_TAIL, n)
     duration = np.clip(np.rint(rng.lognormal(np.log(25_000), 0.8, n)), SHORTEST_MS, LONGEST_MS).astype(np.int64)
-    language = np.where(rng.random(n) < CHINESE_SHARE, "zh", "en").tolist()
-    made = np.sort(rng.integers(0, 86_400, n)).tolist()
-    start = datetime(day.year, day.month, day.day)
-    texts, tags = [], []
-    for j, code in zip(interest.tolist(), language, strict=True):
-        of_it = words[code][j]
-        picked = [of_it[k] for k in rng.permutation(len(of_it))[:KEYWORDS_IN_TEXT].tolist()]
-        texts.append(_FRAMES[code].format(_BETWEEN[code].join(picked)))
-        tags.append("#" + picked[0].replace(" ", "_"))
-    ids = pl.Series("vid", [f"v{day:%Y%m%d}{k:05d}" for k in range(n)], dtype=pl.String)
+    made = np.sort(rng.integers(0, 86_400, n))
+    pack, row = texts.draw(rng, interest)
+    words = texts.gather(pack, row)
+    on = scenario.first_day + timedelta(days=day)
+    start = datetime(on.year, on.month, on.day)
+    ids = pl.Series("vid", [f"v{on:%Y%m%d}{k:05d}" for k in range(n)], dtype=pl.String)
     rows = pl.DataFrame(
         {
             "vid": ids,
-            "author": [f"a{a:03d}" for a in rng.integers(0, CREATORS, n).tolist()],
-            "caption": texts,
-            "tags": tags,
-            "lang": language,
+            "author": pl.Series(rng.integers(0, CREATORS, n)).cast(pl.String).str.zfill(3),
+            "caption": words["text"],
+            "tags": words["hashtags"].list.join(" "),
+            "lang": words["language"],
             "dur": duration,
-            "posted": pl.Series([start + timedelta(seconds=s) for s in made], dtype=pl.Datetime("ms", "UTC")),
+            "posted": pl.Series([start + timedelta(seconds=s) for s in made.tolist()], dtype=pl.Datetime("ms", "UTC")),
+        }
+    ).with_columns(author="a" + pl.col("author"))
+    names = pl.Series(platform.interests, dtype=pl.String)
+    truth = pl.DataFrame(
+        {
+            "vid": ids,
+            "interest_id": names.gather(interest),
+            "accepted": words["accepted"],
+            "language": words["language"],
+            "pack": pl.Series([p.name for p in texts.packs]).gather(pack),
+            "popularity": popularity,
         }
     )
-    names = pl.Series(platform.interests, dtype=pl.String)
-    truth = pl.DataFrame({"vid": ids, "interest_id": names.gather(interest), "popularity": popularity})
     return Cohort(ids, interest, popularity, duration), rows, truth

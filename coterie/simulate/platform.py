@@ -1,106 +1,125 @@
-"""What stays the same all through a simulation: who the users are and what their communities want.
+"""Who the users are and what there is to want: drawn once for a simulation.
 
-Belongs here: the truth about users and interests. Does not belong here: items, and what happens on a day.
+Belongs here: what stays the same on all days. Does not belong here: what changes with them (life), and what happens
+on a day.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from coterie.simulate.scenario import Scenario
+from coterie.simulate.texts import PACKS, load_pack
+
 Array = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-LIVE_PER_COMMUNITY = 10  # interests that the platform has items of, for each community
-FEWEST_LIVE = 20
-OWN_INTERESTS = 5  # interests that a community favours
+INTERESTS_PER_COMMUNITY = 8  # interests that the platform has items of, for each community
+FEWEST_INTERESTS = 24
+OWN_INTERESTS = 5  # interests that a community favours; another may favour some of them too
 ACTIVITY_SPREAD = 1.0  # standard deviation of the logarithm of a user's activity
-FEED_BOOST = 20.0  # how much more the feed shows of a group's favourite interest than of others
+UNAFFILIATED = 0.1  # share of users who want only what everybody wants
+KNOWN_TO_FEED = 0.8  # share of users whose group the feed has right
 GIANT_SHARE = 0.02  # share of all activity that the giant account has
+BOTS, BOT_SHARE = 3, 0.01  # and their share of all activity, together
+TREND = 0.3  # amplitude of the logarithm of an interest's ups and downs
+VIRAL_DAYS, VIRAL_FACTOR = 4, 6.0
+VIRAL_AT = 0.45  # share of the log after which an interest goes viral
 
 
 @dataclass(frozen=True)
 class Platform:
-    """U users, K communities, J live interests.
+    """U users, J interests, K communities over the whole log.
 
     Attributes:
-        interests: ids of the live interests, sorted.
+        interests: (J,) ids, sorted.
+        common: (J,) what everybody wants, sums to 1.
         supply: (J,) share of new items, sums to 1.
-        community: (U,) each user's community, from 0; also the group by which the feed treats users.
+        own: (K, J) what each community wants for itself, rows sum to 1.
+        founding: (U,) each user's community on the first day; -1 for none.
         activity: (U,) each user's share of all sessions, sums to 1.
-        affinity: (K, J) share of a member's own choices that goes to an interest, rows sum to 1.
-        appeal: (K, J) how willingly a member turns to an item that is shown, in [0, 1].
-        feed_weight: (K, J) how much the feed favours an interest for a group, at least 1.
+        known: (U,) whether the feed has the user's group right.
+        mistaken: (U,) the community that the feed takes the user's for where it has it wrong.
+        is_bot: (U,) accounts that act on nearly everything, at any hour.
+        trend_days: (J,) days that an interest's ups and downs take.
+        trend_phase: (J,) where in them the first day is, in [0, 1).
+        viral: the interest that goes viral.
     """
 
+    scenario: Scenario
     interests: tuple[str, ...]
+    common: Array
     supply: Array
-    community: Ints
+    own: Array
+    founding: Ints
     activity: Array
-    affinity: Array
-    appeal: Array
-    feed_weight: Array
+    known: Bools
+    mistaken: Ints
+    is_bot: Bools
+    trend_days: Array
+    trend_phase: Array
+    viral: int
 
-    @property
-    def group_activity(self) -> Array:
-        """(K,) share of all sessions that a community has."""
-        return np.asarray(np.bincount(self.community, self.activity, minlength=len(self.affinity)), dtype=np.float64)
+    def trend(self, day: int) -> Array:
+        """(J,) factor of everybody's want of each interest on a day; 1 throughout where nobody prefers anything."""
+        if self.scenario.null == "no_preferences":
+            return np.ones(len(self.interests))
+        factor = np.exp(TREND * np.sin(2 * np.pi * (day / self.trend_days + self.trend_phase)))
+        begins = int(VIRAL_AT * self.scenario.days)
+        if begins <= day < begins + VIRAL_DAYS and self.scenario.days > VIRAL_DAYS:
+            factor[self.viral] *= VIRAL_FACTOR
+        return np.asarray(factor)
 
 
-def draw_platform(
-    rng: np.random.Generator, *, interests: Sequence[str], users: int, communities: int, mixing: float, giant: bool
-) -> Platform:
-    """Draw a platform.
-
-    A member's affinity is `mixing` parts what everybody likes and 1 - `mixing` parts what the community alone likes:
-    a Dirichlet draw over five interests, no two communities sharing one while there are enough. So at 1 all rows of
-    `affinity` and of `appeal` are equal, but the feed still favours each group's five interests: such a log tempts
-    one to see communities that are the feed's own work.
-
-    Args:
-        rng: source of every draw.
-        interests: ids to choose the live ones from, at least one.
-        users: U, at least 2.
-        communities: K, at most U; sizes fall off with the community's number, as 1 / (number + 3).
-        mixing: from 0 to 1.
-        giant: whether user 0 has 2 % of all activity.
-    """
-    live_count = min(len(interests), max(FEWEST_LIVE, LIVE_PER_COMMUNITY * communities))
-    live = tuple(sorted(rng.choice(sorted(interests), live_count, replace=False).tolist()))
-    common = rng.lognormal(0.0, 0.7, len(live))
+def draw_platform(rng: np.random.Generator, scenario: Scenario) -> Platform:
+    """Draw a platform whose interests have texts in the scenario's languages."""
+    communities, users = scenario.most_communities, scenario.users
+    available = _interests_with_texts(scenario)
+    wanted = max(FEWEST_INTERESTS, INTERESTS_PER_COMMUNITY * communities)
+    interests = tuple(sorted(rng.choice(available, min(len(available), wanted), replace=False).tolist()))
+    count = len(interests)
+    common = rng.lognormal(0.0, 0.7, count)
     common /= common.sum()
-    supply = common * rng.lognormal(0.0, 0.5, len(live))
-    own = _own_shares(rng, communities, len(live))
-    affinity = mixing * common + (1 - mixing) * own
+    supply = common * rng.lognormal(0.0, 0.5, count)
+    own = np.zeros((communities, count))
+    for row in own:
+        favoured = rng.choice(count, min(OWN_INTERESTS, count), replace=False)
+        row[favoured] = rng.dirichlet(np.full(len(favoured), 2.0))
     activity = rng.lognormal(0.0, ACTIVITY_SPREAD, users)
-    if giant:
+    is_bot = np.zeros(users, dtype=bool)
+    if scenario.dirt:
+        is_bot[1 : 1 + BOTS] = True
+        activity[is_bot] = activity[~is_bot].sum() * BOT_SHARE / BOTS
         activity[0] = activity[1:].sum() * GIANT_SHARE / (1 - GIANT_SHARE)
     return Platform(
-        interests=live,
+        scenario=scenario,
+        interests=interests,
+        common=common,
         supply=supply / supply.sum(),
-        community=_communities(rng, users, communities),
+        own=own,
+        founding=_founding(rng, scenario),
         activity=activity / activity.sum(),
-        affinity=affinity,
-        # The root leaves some appeal to what a member rarely chooses: people watch more than they search for.
-        appeal=np.sqrt(affinity / affinity.max(axis=1, keepdims=True)),
-        feed_weight=1 + FEED_BOOST * own / own.max(axis=1, keepdims=True),
+        known=rng.random(users) < KNOWN_TO_FEED,
+        mistaken=rng.integers(0, scenario.communities, users),
+        is_bot=is_bot,
+        trend_days=rng.uniform(10, 40, count),
+        trend_phase=rng.random(count),
+        viral=int(rng.integers(count)),
     )
 
 
-def _own_shares(rng: np.random.Generator, communities: int, interests: int) -> Array:
-    width = min(OWN_INTERESTS, interests)
-    order = rng.permutation(interests)
-    own = np.zeros((communities, interests))
-    for c in range(communities):
-        own[c, order[(c * width + np.arange(width)) % interests]] = rng.dirichlet(np.full(width, 2.0))
-    return own
+def _interests_with_texts(scenario: Scenario) -> list[str]:
+    languages = list(PACKS) if scenario.languages == "both" else [scenario.languages]
+    return sorted({interest for language in languages for interest in load_pack(language).rows_of()})
 
 
-def _communities(rng: np.random.Generator, users: int, communities: int) -> Ints:
-    """Communities of fixed sizes, at least one user each, members scattered over the user numbers."""
-    share = 1 / (np.arange(communities) + 3)
+def _founding(rng: np.random.Generator, scenario: Scenario) -> Ints:
+    """Communities of fixed sizes, at least one user each, falling off with their number as 1 / (number + 3)."""
+    joined = scenario.users - round(UNAFFILIATED * scenario.users)
+    share = 1 / (np.arange(scenario.communities) + 3)
     bounds = np.cumsum(share / share.sum())[:-1]
-    rest = np.searchsorted(bounds, (np.arange(users - communities) + 0.5) / max(users - communities, 1))
-    return rng.permutation(np.concatenate([np.arange(communities), rest])).astype(np.int64)
+    at = (np.arange(joined - scenario.communities) + 0.5) / max(joined - scenario.communities, 1)
+    members = np.concatenate([np.arange(scenario.communities), np.searchsorted(bounds, at)])
+    return rng.permutation(np.concatenate([members, np.full(scenario.users - joined, -1)])).astype(np.int64)

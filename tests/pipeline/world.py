@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from coterie.simulate import simulate
+from coterie.simulate import Scenario, simulate
 
 FIRST = date(2024, 5, 1)
 # What one home keeps that another need not: dbt's parsed project, named after its own digest.
@@ -28,8 +28,11 @@ def days(count: int) -> list[date]:
 def make_source(folder: Path, count: int, *, users: int = 300, events_per_day: int = 2000) -> Path:
     """A simulated log with repeats, rows that break a rule, and rows that arrive one and two days late."""
     simulate(
-        folder, seed=7, first_day=FIRST, days=count, users=users, events_per_day=events_per_day,
-        communities=3, mixing=0.1, exposures=True, dirt=True,
+        folder,
+        Scenario(
+            seed=7, first_day=FIRST, days=count, users=users, events_per_day=events_per_day,
+            communities=3, mixing=0.1, dirt=True,
+        ),
     )  # fmt: skip
     return folder / "source.yaml"
 

@@ -10,7 +10,9 @@ from resources.settings import load_settings
 
 def test_a_misspelt_setting_is_refused_with_the_nearest_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COTERIE_LABELER", "claude")
-    with pytest.raises(SettingError, match=r"COTERIE_LABELER: there is no such setting\. Did you mean COTERIE_LABELLER\?"):
+    with pytest.raises(
+        SettingError, match=r"COTERIE_LABELER: there is no such setting\. Did you mean COTERIE_LABELLER\?"
+    ):
         load_settings()
 
 
