@@ -1,13 +1,14 @@
 """Build the two text packs of the platform simulator from the original data and the two mappings beside this file.
 
-    python build.py [--data DIR] [--out DIR]
+    python data/packs/build.py --data DIR [--out DIR]
 
-Reads   DATA/post_titles/post_titles.parquet, DATA/kuairec_captions/kuairec_caption_category.csv,
+Reads   DIR/post_titles/post_titles.parquet, DIR/kuairec_captions/kuairec_caption_category.csv,
         post_titles.yaml and kuairec.yaml (beside this file).
 Writes  OUT/post_titles.parquet        text, interest_id, accepted, community, language ("en")
         OUT/kuairec_captions.parquet   text (null if only hashtags say something), hashtags, interest_id, accepted,
                                        category, language ("zh")
-and prints what was left out, and why. The same input always gives the same bytes.
+where OUT is coterie/simulate/packs unless given, and prints what was left out, and why. The same input always gives the
+same bytes. Where the data come from, and under which licences: coterie/simulate/packs/README.md.
 
 Rules for both packs
   * An item without a true interest (its community or category is mapped to nothing) is left out.
@@ -17,6 +18,7 @@ Rules for both packs
     one true interest; if they contradict one another, none is.
 English
   * Titles of fewer than 2 words (runs of letters or digits) are left out.
+  * Titles with a slur or an explicit sexual word are left out (COARSE): demos show titles to people at work.
 Chinese
   * The text is the cover text, then ` | `, then the caption; a part that says `UNKNOWN` or repeats the other is left
     out. Hashtags leave the text and stand in `hashtags`; only one with words on both sides, or that opens the
@@ -26,9 +28,11 @@ Chinese
   * Left out: items with fewer than 3 meaningful characters (Han, letters, digits) of text and no hashtag.
   * Left out: items of a category in NEEDS_WORDS of which neither text nor hashtags have one of its words. There the
     category is judged by the picture alone, and the words are as a rule a saying about something else.
+  * Of a category that is vague and large (MOST), the first items in the pack's order are kept.
 """
 
 import argparse
+import codecs
 import html
 import re
 from pathlib import Path
@@ -37,6 +41,7 @@ import polars as pl
 import yaml
 
 HERE = Path(__file__).parent
+PACKS = HERE.parent.parent / "coterie" / "simulate" / "packs"
 
 INVISIBLE = re.compile(r"[\u0000-\u001f\u007f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufffc\ufffd]")
 EMAIL = re.compile(r"[A-Za-z0-9._%+\-]+@[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+")
@@ -73,6 +78,27 @@ BEGGING = re.compile(  # what a sentence that only begs is made of; the longest 
     "转发|收藏|红心|爱心|走起|热门|申请|快手|平台|官方|大大|绿色|更新|每天|一直|以来|你们|您们|陪伴|感恩|遇见|推广|作品|同城|热爱|推送|今日|继续|"
     "666|我|的|请|给|哦|呗|吧|啊|呀|哈|加|上|求|了|对|您|你|和|与|人|有|爱|送|走"
 )
+# Slurs and explicit sexual words, in ROT13 so that nobody has to read them: stems that count anywhere in a word, and
+# whole words, whose letters are also part of harmless ones.
+COARSE_STEMS = (
+    "shpx cbea cravf intva obbo avccyr znfgheo betnfz rwnphyng qvyqb ivoengbe unaqwbo oybjwbo guerrfbzr wvmm fyhg "
+    "juber ovgpu snttbg srgvfu vaprfg crqbcuvy zbyrfg erqfxva grfgvpyr tnatonat"
+)
+COARSE_WORDS = (
+    "nany nahf oqfz obare pbpx pbpxf pyvg pyvgbeny pyvgbevf pbba pbbaf phz phzzvat phag phagf qvpx qvpxf qlxr "
+    "qlxrf rerpgvba rerpgvbaf snc snccvat tbbx tbbxf ubeal xvxr xvxrf xvaxl zvqtrg zvqtrgf zvys arteb artebrf "
+    "avttn avttnf avttre avttref betl chffvrf chffl encr encrq encrf encvat encvfg encvfgf ergneq ergneqrq "
+    "ergneqf fpebghz frzra furznyr fcvp fdhnj gvgf genaal gjng jnax jnaxre jnaxvat jrgonpx jrgonpxf kkk"
+)
+COARSE = re.compile(
+    "|".join(
+        [
+            *codecs.decode(COARSE_STEMS, "rot13").split(),
+            r"(?<![^\W_])(?:" + codecs.decode(COARSE_WORDS, "rot13").replace(" ", "|") + r")(?![^\W_])",
+        ]
+    ),
+    re.IGNORECASE,
+)
 WORD = re.compile(r"[^\W_]+")
 MEANS = re.compile(r"[^\W_]")
 
@@ -83,6 +109,8 @@ NEEDS_WORDS = {
         "最美|长腿|大长腿|身材|车模|模特|气质|皮囊|长相|五官|美貌|酒窝|性感|甜美|清纯|型男|少女感|盛世美颜"
     ),
 }
+
+MOST = {"society.local_news": 300}  # interest -> items of it that are kept
 
 
 def clean(text: str) -> str:
@@ -191,6 +219,8 @@ def post_titles(data: Path) -> pl.DataFrame:
     steps.append(("with a true interest", items.height))
     items = items.filter(pl.Series([len(WORD.findall(t)) >= 2 for t in items["text"]]))
     steps.append(("with 2 words or more", items.height))
+    items = items.filter(pl.Series([not COARSE.search(t) for t in items["text"]]))
+    steps.append(("without slurs and explicit words", items.height))
     items = without_doubles(items, pl.col("text"))
     steps.append(("without doubles", items.height))
     print("post_titles:", "; ".join(f"{n} {what}" for what, n in steps))
@@ -238,17 +268,21 @@ def kuairec(data: Path) -> pl.DataFrame:
     steps.append(("with the words that their category needs", items.height))
     items = without_doubles(items, pl.coalesce("text", pl.col("hashtags").list.join(" #")))
     steps.append(("without doubles", items.height))
-    print("kuairec_captions:", "; ".join(f"{n} {what}" for what, n in steps))
-    return items.select("text", "hashtags", "interest_id", "accepted", "category", "language").sort(
+    items = items.select("text", "hashtags", "interest_id", "accepted", "category", "language").sort(
         "interest_id", "category", "text", pl.col("hashtags").list.join(" #"), nulls_last=True
     )
+    most = pl.col("interest_id").replace_strict(MOST, default=items.height, return_dtype=pl.Int64)
+    items = items.filter(pl.int_range(pl.len()).over("interest_id") < most)
+    steps.append(("of which no vague category has too many", items.height))
+    print("kuairec_captions:", "; ".join(f"{n} {what}" for what, n in steps))
+    return items
 
 
 def main() -> None:
     """Build both packs."""
     parser = argparse.ArgumentParser(description="Build the two text packs of the platform simulator.")
-    parser.add_argument("--data", type=Path, default=Path("/work/shared/data"))
-    parser.add_argument("--out", type=Path, default=HERE)
+    parser.add_argument("--data", type=Path, required=True, help="the folder of the original data")
+    parser.add_argument("--out", type=Path, default=PACKS, help="the folder of the packs")
     given = parser.parse_args()
     total = 0
     for name, build in (("post_titles", post_titles), ("kuairec_captions", kuairec)):
