@@ -45,6 +45,16 @@ class Reactions:
     undone: Bools
     refused: Bools
 
+    def replaced(self, where: Bools, by: "Reactions") -> "Reactions":
+        """The same, but for some showings what `by` says."""
+        return Reactions(
+            np.where(where, by.played, self.played),
+            np.where(where, by.watch_ms, self.watch_ms),
+            np.where(where, by.liked, self.liked),
+            np.where(where, by.undone, self.undone),
+            np.where(where, by.refused, self.refused),
+        )
+
 
 def rows_per_showing(platform: Platform, state: State, items: Cohort, propensity: Array) -> float:
     """Expected number of log rows that a showing makes, itself counted; `propensity` is (G, N)."""
@@ -53,8 +63,10 @@ def rows_per_showing(platform: Platform, state: State, items: Cohort, propensity
     play = play_chance(state.appeal, attention)
     rows = 1 + play * (1 + LIKE * state.appeal * (1 + UNLIKE)) + (1 - play) * NOT_INTERESTED * (1 - state.appeal)
     shown = np.stack([np.bincount(items.interest, p, minlength=interests) for p in propensity])
-    pairs = np.bincount(state.feed_group * groups + state.group, platform.activity, minlength=groups * groups)
-    return float((pairs.reshape(groups, groups) * (shown @ rows.T)).sum())
+    people = np.where(platform.is_bot, 0.0, platform.activity)
+    pairs = np.bincount(state.feed_group * groups + state.group, people, minlength=groups * groups)
+    of_bots = 1 + BOT_PLAY * (1 + BOT_LIKE * (1 + UNLIKE))
+    return float((pairs.reshape(groups, groups) * (shown @ rows.T)).sum() + (1 - people.sum()) * of_bots)
 
 
 def play_chance(appeal: Array, attention: npt.ArrayLike) -> Array:
@@ -88,7 +100,13 @@ def react(
     return Reactions(played, watch_ms, liked, undone, refused)
 
 
-def respond(rng: np.random.Generator, platform: Platform, state: State, items: Cohort, shown: Showings) -> pl.DataFrame:
+def respond(rng: np.random.Generator, platform: Platform, state: State, items: Cohort, shown: Showings) -> Reactions:
+    """What users do with a day's showings."""
+    appeal = state.appeal[state.group[shown.user], items.interest[shown.item]]
+    return react(rng, appeal, shown.position, items.duration_ms[shown.item], platform.is_bot[shown.user])
+
+
+def log_rows(rng: np.random.Generator, platform: Platform, shown: Showings, done: Reactions) -> pl.DataFrame:
     """The log rows of a day's showings, unsorted.
 
     Returns:
@@ -96,10 +114,7 @@ def respond(rng: np.random.Generator, platform: Platform, state: State, items: C
         (showings only).
     """
     n = len(shown.user)
-    appeal = state.appeal[state.group[shown.user], items.interest[shown.item]]
-    bot = platform.is_bot[shown.user]
-    done = react(rng, appeal, shown.position, items.duration_ms[shown.item], bot)
-    shown_at = _session_times(rng, shown, done.watch_ms, bot)
+    shown_at = _session_times(rng, shown, done.watch_ms, platform.is_bot[shown.user])
     acted_at = shown_at + SKIP_MS // 2 + done.watch_ms
     undone_at = acted_at + rng.integers(5_000, LATEST_UNDO_MS, n)
 

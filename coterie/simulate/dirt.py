@@ -73,6 +73,8 @@ def change_items(
         },
         schema=CHANGES,
     ).filter(pl.col("change") != "", pl.col("day") <= last_day)
+    # Where all is said in hashtags there is no text that could change.
+    changes = changes.filter((pl.col("change") != "text") | pl.col("text_before").is_not_null())
     known = items.join(changes.select("vid", "change"), on="vid", how="left", maintain_order="left")
     edited = pl.when(pl.col("change") == "text").then(CHANGED_PREFIX + pl.col("caption")).otherwise("caption")
     return (

@@ -113,10 +113,12 @@ def _served(world: World, day: Day) -> Array:
     """(G, J) share of a group's showings that each interest has: its members as the feed takes them, boosts aside."""
     assert day.items is not None
     groups, interests = day.state.affinity.shape
+    # On a null everybody is one group, whatever the feed takes them for.
+    group = np.full_like(day.state.group, groups - 1) if world.scenario.null else day.state.group
     shown = with_random(policy(day.state, day.items))
     by_interest = np.stack([np.bincount(day.items.interest, p, minlength=interests) for p in shown])
     pairs = np.bincount(
-        day.state.group * groups + day.state.feed_group, world.platform.activity, minlength=groups * groups
+        group * groups + day.state.feed_group, world.platform.activity, minlength=groups * groups
     ).reshape(groups, groups)
     whole = pairs.sum(axis=1, keepdims=True)
     return np.asarray(np.divide(pairs, whole, out=np.zeros_like(pairs), where=whole > 0) @ by_interest)

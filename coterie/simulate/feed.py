@@ -93,10 +93,8 @@ def boosted(platform: Platform, state: State, items: Cohort, boosts: Sequence[Bo
     return found
 
 
-def draw_showings(
-    rng: np.random.Generator, platform: Platform, state: State, chosen: Array, n: int, boosts: Sequence[Boosted] = ()
-) -> Showings:
-    """Draw n showings; `chosen` is the policy. Boosts draw from the stream last, so the rest stays as without them."""
+def draw_showings(rng: np.random.Generator, platform: Platform, state: State, chosen: Array, n: int) -> Showings:
+    """Draw n showings, boosts aside; `chosen` is the policy."""
     # A tenth more sessions than needed on average, and some: the last are cut off.
     sessions = min(n, int(1.1 * n / _reached().sum()) + 200)
     length = np.minimum(rng.geometric(1 / MEAN_SESSION, sessions), LONGEST_SESSION)
@@ -109,15 +107,29 @@ def draw_showings(
     group = state.feed_group[user]
     item = np.where(is_random, rng.integers(0, chosen.shape[1], n), draw_by_row(rng, chosen, group))
     propensity = RANDOM_SHARE / chosen.shape[1] + (1 - RANDOM_SHARE) * chosen[group, item]
-    for boost in boosts:
-        theirs = boost.members[user]
-        instead = theirs & (rng.random(n) < boost.share)
-        item = np.where(instead, draw_by_row(rng, boost.chosen[None, :], np.zeros(n, dtype=np.int64)), item)
-        usual = RANDOM_SHARE / chosen.shape[1] + (1 - RANDOM_SHARE) * chosen[group, item]
-        with_boost = (1 - boost.share) * usual + boost.share * boost.chosen[item]
-        propensity = np.where(theirs, with_boost, propensity)
-        is_random &= ~instead
     return Showings(session, np.arange(n) - first[session], user, item, propensity, is_random)
+
+
+def give_way(
+    rng: np.random.Generator, state: State, chosen: Array, shown: Showings, boosts: Sequence[Boosted]
+) -> tuple[Showings, Bools]:
+    """Showings with boosts in force, and which of them are not what they were.
+
+    Each boost takes its share of what the ones before it left, so the propensities are those of the boosts one after
+    the other.
+    """
+    n = len(shown.user)
+    item, replaced = shown.item.copy(), np.zeros(n, dtype=bool)
+    for boost in boosts:
+        at = np.flatnonzero(boost.members[shown.user] & (rng.random(n) < boost.share))
+        item[at] = draw_by_row(rng, boost.chosen[None, :], np.zeros(len(at), dtype=np.int64))
+        replaced[at] = True
+    propensity = RANDOM_SHARE / chosen.shape[1] + (1 - RANDOM_SHARE) * chosen[state.feed_group[shown.user], item]
+    for boost in boosts:
+        boosted_too = (1 - boost.share) * propensity + boost.share * boost.chosen[item]
+        propensity = np.where(boost.members[shown.user], boosted_too, propensity)
+    is_random = shown.is_random & ~replaced
+    return Showings(shown.session, shown.position, shown.user, item, propensity, is_random), replaced
 
 
 def draw_users(rng: np.random.Generator, platform: Platform, n: int) -> Ints:

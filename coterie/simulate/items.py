@@ -85,8 +85,8 @@ def draw_cohort(
     """Draw the items made on a day.
 
     Returns:
-        The cohort; its rows of the item file (vid, author, caption, tags, lang, dur, posted); its rows of the truth
-        (vid, interest_id, accepted, language, pack, popularity).
+        The cohort; its rows of the item file (vid, author, caption, tags, lang, dur, posted), caption null where all
+        is said in tags; its rows of the truth (vid, interest_id, accepted, language, pack, popularity).
     """
     scenario = platform.scenario
     n = max(FEWEST_NEW_ITEMS, scenario.events_per_day // EVENTS_PER_NEW_ITEM)
@@ -104,7 +104,7 @@ def draw_cohort(
             "vid": ids,
             "author": pl.Series(rng.integers(0, CREATORS, n)).cast(pl.String).str.zfill(3),
             "caption": words["text"],
-            "tags": words["hashtags"].list.join(" "),
+            "tags": _written(words["hashtags"]),
             "lang": words["language"],
             "dur": duration,
             "posted": pl.Series([start + timedelta(seconds=s) for s in made.tolist()], dtype=pl.Datetime("ms", "UTC")),
@@ -122,3 +122,10 @@ def draw_cohort(
         }
     )
     return Cohort(ids, interest, popularity, duration), rows, truth
+
+
+def _written(hashtags: pl.Series) -> pl.Series:
+    """Lists of hashtags as people write them, `#one #two`; null for none."""
+    written = "#" + pl.col("tags").list.join(" #")
+    tags = hashtags.to_frame("tags")
+    return tags.select(pl.when(pl.col("tags").list.len() > 0).then(written)).to_series()

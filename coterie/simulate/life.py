@@ -11,6 +11,7 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 
+from coterie.errors import SettingError
 from coterie.simulate.platform import OWN_INTERESTS, Array, Bools, Ints, Platform
 
 DRIFT_DAYS = 7
@@ -59,7 +60,11 @@ class Epoch:
 
 
 def epochs(platform: Platform, rng: np.random.Generator) -> tuple[list[Epoch], pl.DataFrame]:
-    """The course of the communities, and the truth about it: day, event, community, from_communities (JSON)."""
+    """The course of the communities, and the truth about it: day, event, community, from_communities (JSON).
+
+    Raises:
+        SettingError: a community is too small to split, or nobody is left to form a new one.
+    """
     scenario = platform.scenario
     count = scenario.most_communities
     community, own = platform.founding.copy(), platform.own.copy()
@@ -76,6 +81,10 @@ def epochs(platform: Platform, rng: np.random.Generator) -> tuple[list[Epoch], p
         elif event.kind == "split":
             c, new = next(untouched), next(coming)
             members = np.flatnonzero(community == c)
+            if len(members) < 2:
+                raise SettingError(
+                    f"simulate: life: found a community of {len(members)} for split@{event.day}; expected more users"
+                )
             community[rng.permutation(members)[: len(members) // 2]] = new
             favoured = np.flatnonzero(own[c])
             kept, taken = favoured[: len(favoured) // 2], favoured[len(favoured) // 2 :]
@@ -88,7 +97,11 @@ def epochs(platform: Platform, rng: np.random.Generator) -> tuple[list[Epoch], p
             own[c] = (own[c] + own[joins]) / 2
             lived.append((event.day, "merged", c, [c, joins]))
         elif event.kind == "birth":
-            new, free = next(coming), np.flatnonzero(community < 0)
+            new, free = next(coming), np.flatnonzero((community < 0) & ~platform.is_bot)
+            if not len(free):
+                raise SettingError(
+                    f"simulate: life: found no user without a community for birth@{event.day}; expected more users"
+                )
             community[rng.permutation(free)[: max(1, round(BORN_SHARE * len(free)))]] = new
             lived.append((event.day, "born", new, []))
         else:
@@ -143,9 +156,10 @@ def state(platform: Platform, course: list[Epoch], day: int) -> State:
 
 
 def members_over_time(platform: Platform, course: list[Epoch], user_ids: pl.Series) -> pl.DataFrame:
-    """The truth about users: uid, from_day, to_day, community (null for none), feed_group (null for none), activity.
+    """The truth about users: uid, from_day, to_day, community, feed_group, activity, is_bot.
 
-    A user has a row for each stretch of days with one community; both ends count.
+    A user has a row for each stretch of days with one community (null for none) and one group that the feed takes them
+    for (null for none); both ends of a stretch count.
     """
     scenario = platform.scenario
     communities = len(platform.own)
@@ -168,17 +182,18 @@ def members_over_time(platform: Platform, course: list[Epoch], user_ids: pl.Seri
                     "community": community,
                     "feed_group": feed_group,
                     "activity": platform.activity,
+                    "is_bot": platform.is_bot,
                 }
             )
         )
-    same = ["uid", "community", "feed_group", "activity"]
+    same = ["uid", "community", "feed_group", "activity", "is_bot"]
     return (
         pl.concat(stretches)
         .group_by(same)
         .agg(pl.col("from_day").min(), pl.col("to_day").max())
         .with_columns(pl.when(pl.col(c) >= 0).then(c).alias(c) for c in ("community", "feed_group"))
         .sort("uid", "from_day")
-        .select("uid", "from_day", "to_day", "community", "feed_group", "activity")
+        .select("uid", "from_day", "to_day", "community", "feed_group", "activity", "is_bot")
     )
 
 

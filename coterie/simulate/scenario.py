@@ -17,6 +17,7 @@ Languages = Literal["en", "zh", "both"]
 
 # How many of the first communities an event of a kind takes up.
 TAKES: dict[str, int] = {"drift": 1, "split": 1, "merger": 2, "birth": 0, "death": 1}
+MOST_DAYS, MOST_ROWS, MOST_USERS = 3_660, 100_000_000, 100_000_000  # beyond these a mistyped number is likelier
 DEFAULT_LIFE: tuple[tuple[Kind, float], ...] = (
     ("drift", 0.25), ("split", 0.4), ("birth", 0.5), ("merger", 0.6), ("death", 0.75),
 )  # fmt: skip
@@ -51,7 +52,7 @@ def parse_boost(text: str) -> Boost:
     Raises:
         SettingError: the text is not of that form.
     """
-    found = re.fullmatch(r"(\d+):([^:@]+):(0?\.\d+)@(\d+)", text)
+    found = re.fullmatch(r"([0-9]{1,6}):([^:@]+):(0?\.[0-9]+)@([0-9]{1,6})", text)
     if not found:
         raise SettingError(
             f"simulate: boost: found {text!r}; expected COMMUNITY:INTEREST:SHARE@DAY, such as 2:food.coffee:0.1@14"
@@ -60,9 +61,14 @@ def parse_boost(text: str) -> Boost:
     return Boost(int(community), interest, float(share), int(day))
 
 
-def default_life(days: int) -> tuple[LifeEvent, ...]:
-    """One event of each kind, spread over a log of so many days."""
-    return tuple(LifeEvent(kind, max(1, round(share * days))) for kind, share in DEFAULT_LIFE)
+def default_life(days: int, communities: int = 6) -> tuple[LifeEvent, ...]:
+    """One event of each kind, spread over a log of so many days; without those for which no community is left."""
+    events: list[LifeEvent] = []
+    for kind, share in DEFAULT_LIFE:
+        if days > 1 and TAKES[kind] <= communities:
+            communities -= TAKES[kind]
+            events.append(LifeEvent(kind, max(1, round(share * days))))
+    return tuple(events)
 
 
 def parse_life(texts: Sequence[str]) -> tuple[LifeEvent, ...]:
@@ -74,7 +80,7 @@ def parse_life(texts: Sequence[str]) -> tuple[LifeEvent, ...]:
     found = []
     for text in texts:
         kind, _, day = text.partition("@")
-        if kind not in get_args(Kind) or not day.isdigit():
+        if kind not in get_args(Kind) or not re.fullmatch("[0-9]{1,6}", day):
             raise SettingError(
                 f"simulate: life: found {text!r}; expected KIND@DAY, such as split@8, with one of {', '.join(TAKES)}"
             )
@@ -125,11 +131,18 @@ class Scenario:
         Raises:
             SettingError: names the setting, what was found and what was expected.
         """
-        least = (("seed", self.seed, 0), ("days", self.days, 1), ("events_per_day", self.events_per_day, 10),
-                 ("communities", self.communities, 1), ("users", self.users, max(10, 2 * self.communities)))  # fmt: skip
-        for name, found, minimum in least:
-            if found < minimum:
-                raise SettingError(f"simulate: {name}: found {found}; expected at least {minimum}")
+        bounds = (("seed", self.seed, 0, 2**63), ("days", self.days, 1, MOST_DAYS),
+                  ("events_per_day", self.events_per_day, 10, MOST_ROWS),
+                  ("communities", self.communities, 1, MOST_USERS // 2),
+                  ("users", self.users, max(10, 2 * self.communities), MOST_USERS))  # fmt: skip
+        for name, found, least, most in bounds:
+            if found < least:
+                why = f", two for each of {self.communities} communities" if name == "users" and least > 10 else ""
+                raise SettingError(f"simulate: {name}: found {found}; expected at least {least}{why}")
+            if found > most:
+                raise SettingError(f"simulate: {name}: found {found:,}; expected at most {most:,}")
+        if not 1970 <= self.first_day.year <= 2200:
+            raise SettingError(f"simulate: first_day: found {self.first_day}; expected a day of the years 1970 to 2200")
         if not 0 <= self.mixing <= 1:
             raise SettingError(f"simulate: mixing: found {self.mixing}; expected a number from 0 to 1")
         for name, text, known in (("null", self.null or "feed_only", Null), ("languages", self.languages, Languages)):
@@ -144,17 +157,30 @@ class Scenario:
                 raise SettingError(
                     f"simulate: life: found {event.kind}@{event.day}; expected a day from 1 to {self.days - 1}"
                 )
-        for boost in self.boosts:
-            if not self.exposures or boost.community >= self.most_communities or not 0 < boost.share < 1:
-                raise SettingError(
-                    f"simulate: boost: found {boost}; expected logged exposures, a community below "
-                    f"{self.most_communities} and a share between 0 and 1"
-                )
+        self._check_boosts()
         taken = sum(TAKES[event.kind] for event in self.life)
         if taken > self.communities:
             raise SettingError(
                 f"simulate: life: the events take up {taken} communities; found {self.communities} (communities)"
             )
+
+    def _check_boosts(self) -> None:
+        if self.boosts and not self.exposures:
+            raise SettingError("simulate: boost: a boost changes what the feed shows; expected exposures with it")
+        if self.boosts and self.null:
+            raise SettingError("simulate: boost: on a null there are no communities that anything could be boosted for")
+        for boost in self.boosts:
+            if not 0 <= boost.community < self.most_communities:
+                raise SettingError(
+                    f"simulate: boost: found community {boost.community}; expected one from 0 to "
+                    f"{self.most_communities - 1}"
+                )
+            if not 0 < boost.share < 1:
+                raise SettingError(
+                    f"simulate: boost: found a share of {boost.share:g}; expected one between 0 and 1, such as 0.1"
+                )
+            if not 0 <= boost.day < self.days:
+                raise SettingError(f"simulate: boost: found day {boost.day}; expected a day from 0 to {self.days - 1}")
 
     @property
     def most_communities(self) -> int:

@@ -18,7 +18,11 @@ FEWEST = 20  # texts: an interest with fewer would repeat itself too often
 
 @dataclass(frozen=True)
 class Pack:
-    """Texts of one language: `text`, `hashtags` (a list), `interest_id`, `accepted` (ids that are right as well)."""
+    """Texts of one language: `text`, `hashtags` (a list), `interest_id`, `accepted` (ids that are right, the true one
+    first).
+
+    A row that says something in hashtags only has no text (null).
+    """
 
     name: str
     language: str

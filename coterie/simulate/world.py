@@ -16,14 +16,14 @@ import numpy as np
 import polars as pl
 
 from coterie.errors import SettingError
-from coterie.simulate.behaviour import act, respond, rows_per_showing
-from coterie.simulate.feed import boosted, draw_showings, policy, with_random
+from coterie.simulate.behaviour import act, log_rows, respond, rows_per_showing
+from coterie.simulate.feed import boosted, draw_showings, give_way, policy, with_random
 from coterie.simulate.items import LIFETIME, Cohort, Texts, catalogue, draw_cohort
 from coterie.simulate.life import Epoch, State, epochs, state
 from coterie.simulate.platform import Platform, draw_platform
 from coterie.simulate.scenario import Scenario
 
-PLATFORM, LIFE, ITEMS, EVENTS, DIRT, ITEM_DIRT, EFFECTS = range(7)  # streams of chance
+PLATFORM, LIFE, ITEMS, EVENTS, DIRT, ITEM_DIRT, EFFECTS, BOOSTS = range(8)  # streams of chance
 WEEKDAYS = (0.97, 0.94, 0.95, 0.97, 1.02, 1.10, 1.05)  # activity from Monday on, 1 on average
 
 
@@ -97,9 +97,15 @@ class World:
         if scenario.exposures:
             chosen = policy(now, items)
             showings = max(1, round(rows / rows_per_showing(self.platform, now, items, with_random(chosen))))
-            boosts = boosted(self.platform, now, items, scenario.boosts, number)
-            shown = draw_showings(rng, self.platform, now, chosen, showings, boosts)
-            events = respond(rng, self.platform, now, items, shown)
+            shown = draw_showings(rng, self.platform, now, chosen, showings)
+            done = respond(rng, self.platform, now, items, shown)
+            if boosts := boosted(self.platform, now, items, scenario.boosts, number):
+                # From a stream of their own, so that every other showing and reaction is as without them: two
+                # simulations that differ in a boost differ by the boost alone.
+                other = self.stream(BOOSTS, number)
+                shown, replaced = give_way(other, now, chosen, shown, boosts)
+                done = done.replaced(replaced, respond(other, self.platform, now, items, shown))
+            events = log_rows(rng, self.platform, shown, done)
         else:
             events = act(rng, self.platform, now, items, max(1, round(rows)))
         return self._logged(events, on, items)

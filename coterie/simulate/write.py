@@ -15,6 +15,7 @@ from coterie.errors import SettingError
 from coterie.simulate.dirt import CHANGES, by_arrival, change_items, soil
 from coterie.simulate.effects import boost_truth, engagement_truth, strength_of_appeal
 from coterie.simulate.life import members_over_time
+from coterie.simulate.platform import trends
 from coterie.simulate.scenario import Scenario
 from coterie.simulate.world import DIRT, ITEM_DIRT, World
 
@@ -43,12 +44,13 @@ def simulate(out: Path, scenario: Scenario) -> str:
     The folder gets `source.yaml`, `events/YYYY-MM-DD.parquet` (what arrived on that day, UTC), `items.parquet` (as of
     the end of the last day), and `truth/`:
 
-    - `users.parquet`: uid, from_day, to_day (both count), community (null: none), feed_group, activity;
+    - `users.parquet`: uid, from_day, to_day (both count), community (null: none), feed_group, activity, is_bot;
     - `items.parquet`: vid, interest_id, accepted (ids that are right as well), language, pack, popularity;
     - `item_changes.parquet`: vid, day, change, text_before (with dirt);
     - `engagement.parquet`: by day, community and interest what `effects.engagement_truth` says;
     - `boosts.parquet`: the true effect of each possible boost on the last day (`effects.boost_truth`);
-    - `lineage.parquet`: day, event, community, from_communities.
+    - `lineage.parquet`: day, event, community, from_communities;
+    - `trends.parquet`: day, interest_id, factor (of everybody's want of it), viral.
 
     Args:
         out: a folder that does not exist yet, or an empty one.
@@ -98,6 +100,7 @@ def simulate(out: Path, scenario: Scenario) -> str:
     known.write_parquet(truth / "engagement.parquet")
     boost_truth(known, last_day).write_parquet(truth / "boosts.parquet")
     world.lineage.write_parquet(truth / "lineage.parquet")
+    trends(world.platform).write_parquet(truth / "trends.parquet")
     members_over_time(world.platform, world.course, world.user_ids).write_parquet(truth / "users.parquet")
     # Last: a folder that has a description is whole.
     (out / "source.yaml").write_text(_description(scenario), encoding="utf-8")

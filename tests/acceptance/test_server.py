@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 from driver import BROWSER, DagsterDev, browser_page
 
-from coterie.simulate import simulate
+from coterie.simulate import Scenario, simulate
 from coterie.tables import TABLES
 from resources.lake import Lake
 
@@ -90,8 +90,10 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("server")
     simulate(
-        folder / "source", seed=0, first_day=FIRST, days=4, users=120, events_per_day=500, communities=2, mixing=0.2,
-        exposures=False, dirt=False,
+        folder / "source",
+        Scenario(
+            first_day=FIRST, days=4, users=120, events_per_day=500, communities=2, mixing=0.2, exposures=False,
+        ),
     )  # fmt: skip
     description = folder / "source" / "source.yaml"
     # A log that goes on, as that of a platform does.
