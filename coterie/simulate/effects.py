@@ -128,7 +128,12 @@ def boost_truth(truth: pl.DataFrame, day: date) -> pl.DataFrame:
     """The true effect of each possible boost: a twentieth of what members are shown is given to one interest.
 
     The showings that give way are an average of what the feed shows them, so a member's mean strength per showing
-    changes by 0.05 times the interest's strength less the mean. `Scenario.boosts` re-simulates one, with the log.
+    changes by 0.05 times the interest's strength less the mean; by n times as much for n times the share.
+    `Scenario.boosts` re-simulates one, with the log.
+
+    The yardstick is held: watches are compared with those of the log without the boost, as both arms of an experiment
+    have one. A re-simulated day that is measured by its own watches shows less, by up to a seventh where a large
+    community is served what it likes: longer watches everywhere raise what each is compared with.
 
     Args:
         truth: what `engagement_truth` gives.

@@ -67,7 +67,7 @@ def default_life(days: int, communities: int = 6) -> tuple[LifeEvent, ...]:
     for kind, share in DEFAULT_LIFE:
         if days > 1 and TAKES[kind] <= communities:
             communities -= TAKES[kind]
-            events.append(LifeEvent(kind, max(1, round(share * days))))
+            events.append(LifeEvent(kind, min(max(1, round(share * days)), days - 1)))
     return tuple(events)
 
 
