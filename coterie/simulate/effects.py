@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from coterie.engagement import HALVING_WEIGHT, SMALLEST_BUCKET
-from coterie.simulate.behaviour import play_chance, react
+from coterie.simulate.behaviour import Reactions, play_chance, react
 from coterie.simulate.feed import policy, position_shares, with_random
 from coterie.simulate.platform import Array, Ints
 from coterie.simulate.world import EFFECTS, Day, World
@@ -26,30 +26,39 @@ ENGAGEMENT = {
     "day": pl.Date, "community": pl.Int64, "interest_id": pl.String, "affinity": pl.Float64, "appeal": pl.Float64,
     "play_rate": pl.Float64, "strength": pl.Float64, "served": pl.Float64,
 }  # fmt: skip
+REHEARSAL = {
+    "day": pl.Date, "community": pl.Int64, "showings": pl.Int64, "strength_without": pl.Float64,
+    "strength_with": pl.Float64, "effect": pl.Float64, "error": pl.Float64,
+}  # fmt: skip
 
 
 def strength_of_appeal(world: World, day: Day) -> Array:
     """(21,) mean strength of a showing at each appeal of APPEALS, over the feed's positions and the items' lengths."""
     assert day.items is not None
     rng = world.stream(EFFECTS, day.number)
-    n = SHOWINGS * len(APPEALS)
     # The same draws at every appeal: what differs between appeals is then not chance.
     position = np.tile(rng.choice(len(position_shares()), SHOWINGS, p=position_shares()), len(APPEALS))
     shown = rng.choice(len(day.items.popularity), SHOWINGS, p=day.items.popularity / day.items.popularity.sum())
     duration = np.tile(day.items.duration_ms[shown], len(APPEALS))
     done = react(rng, np.repeat(APPEALS, SHOWINGS), position, duration)
-    quantile = np.zeros(n)
-    at = np.flatnonzero(done.played)
-    quantile[at] = _watch_quantiles(day, done.watch_ms[at], duration[at])
-    likes, refusals = done.liked & ~done.undone, done.refused
-    strength = (1 - (1 - quantile) * 2 ** (-SIGNAL_WEIGHT * likes / HALVING_WEIGHT)) * 2 ** (
-        -SIGNAL_WEIGHT * refusals / HALVING_WEIGHT
-    )
+    strength = _strengths(done, duration, _log_watches(day))
     return np.asarray(strength.reshape(len(APPEALS), SHOWINGS).mean(axis=1))
 
 
-def _watch_quantiles(day: Day, watch_ms: Ints, duration_ms: Ints) -> Array:
-    """Where each watch stands among the day's watches of items of like length (mid-ranks, as `coterie.engagement`)."""
+def _strengths(done: Reactions, duration_ms: Ints, yardstick: tuple[Ints, Ints]) -> Array:
+    """(n,) strength of each showing; the yardstick is the watches, and their items' lengths, to compare with."""
+    quantile = np.zeros(len(duration_ms))
+    at = np.flatnonzero(done.played)
+    quantile[at] = _watch_quantiles(done.watch_ms[at], duration_ms[at], yardstick)
+    likes, refusals = done.liked & ~done.undone, done.refused
+    return np.asarray(
+        (1 - (1 - quantile) * 2 ** (-SIGNAL_WEIGHT * likes / HALVING_WEIGHT))
+        * 2 ** (-SIGNAL_WEIGHT * refusals / HALVING_WEIGHT)
+    )
+
+
+def _log_watches(day: Day) -> tuple[Ints, Ints]:
+    """What each user watched of each item on a day, in milliseconds, and the items' lengths."""
     assert day.items is not None
     assert day.events is not None
     lengths = pl.DataFrame({"vid": day.items.ids, "duration": day.items.duration_ms})
@@ -59,7 +68,12 @@ def _watch_quantiles(day: Day, watch_ms: Ints, duration_ms: Ints) -> Array:
         .agg(pl.col("play_ms").sum())
         .join(lengths, on="vid")
     )
-    log_watch, log_bucket = watched["play_ms"].to_numpy(), _bucket(watched["duration"].to_numpy())
+    return watched["play_ms"].to_numpy(), watched["duration"].to_numpy()
+
+
+def _watch_quantiles(watch_ms: Ints, duration_ms: Ints, yardstick: tuple[Ints, Ints]) -> Array:
+    """Where each watch stands among those of items of like length (mid-ranks, as `coterie.engagement`)."""
+    log_watch, log_bucket = yardstick[0], _bucket(yardstick[1])
     every = np.sort(log_watch)
     bucket = _bucket(duration_ms)
     found = np.empty(len(watch_ms))
@@ -149,3 +163,30 @@ def boost_truth(truth: pl.DataFrame, day: date) -> pl.DataFrame:
         .with_columns(effect=BOOST_SHARE * (pl.col("strength") - pl.col("mean_strength")))
         .select("day", "community", "interest_id", "share", "strength", "mean_strength", "effect")
     )
+
+
+def boost_change(world: World, day: Day) -> pl.DataFrame:
+    """What the boosts of the scenario changed on a day, by re-simulation: the same showings without and with them.
+
+    Both are measured by one yardstick, the watches of the day without boosts.
+
+    Returns:
+        day, community, showings (of its members), strength_without, strength_with (means per showing), effect (the
+        difference), error (its standard error: from the reactions of these showings, given who was there); a row for
+        each community that a boost holds for and that has showings.
+    """
+    if day.boosted is None or day.items is None:
+        return pl.DataFrame(schema=REHEARSAL)
+    (shown, done), (shown_with, done_with) = day.boosted.without, day.boosted.with_boosts
+    length = day.items.duration_ms[shown.item]
+    yardstick = done.watch_ms[done.played], length[done.played]
+    without = _strengths(done, length, yardstick)
+    with_boosts = _strengths(done_with, day.items.duration_ms[shown_with.item], yardstick)
+    rows = []
+    for community in sorted({b.community for b in world.scenario.boosts if b.day <= day.number}):
+        theirs = day.state.community[shown.user] == community
+        if (n := int(theirs.sum())) > 0:
+            change = (with_boosts - without)[theirs]
+            means = float(without[theirs].mean()), float(with_boosts[theirs].mean()), float(change.mean())
+            rows.append((day.on, community, n, *means, float(change.std() / np.sqrt(n))))
+    return pl.DataFrame(rows, schema=REHEARSAL, orient="row")

@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 
 from coterie.errors import SettingError
-from coterie.simulate.behaviour import act, log_rows, respond, rows_per_showing
-from coterie.simulate.feed import boosted, draw_showings, give_way, policy, with_random
+from coterie.simulate.behaviour import Reactions, act, log_rows, respond, rows_per_showing
+from coterie.simulate.feed import Showings, boosted, draw_showings, give_way, policy, with_random
 from coterie.simulate.items import LIFETIME, Cohort, Texts, catalogue, draw_cohort
 from coterie.simulate.life import Epoch, State, epochs, state
 from coterie.simulate.platform import Platform, draw_platform
@@ -25,6 +25,14 @@ from coterie.simulate.scenario import Scenario
 
 PLATFORM, LIFE, ITEMS, EVENTS, DIRT, ITEM_DIRT, EFFECTS, BOOSTS = range(8)  # streams of chance
 WEEKDAYS = (0.97, 0.94, 0.95, 0.97, 1.02, 1.10, 1.05)  # activity from Monday on, 1 on average
+
+
+@dataclass(frozen=True)
+class Boosted:
+    """A day's showings without and with the boosts that hold on it, one for one, and what became of both."""
+
+    without: tuple[Showings, Reactions]
+    with_boosts: tuple[Showings, Reactions]
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,7 @@ class Day:
         events: the log's rows in the order of time, whole and clean; None before the log begins.
         new_items: rows of the item file for the items made on the day.
         item_truth: what they are about.
+        boosted: what the boosts changed; None where none holds.
     """
 
     number: int
@@ -48,6 +57,7 @@ class Day:
     events: pl.DataFrame | None
     new_items: pl.DataFrame
     item_truth: pl.DataFrame
+    boosted: Boosted | None
 
 
 class World:
@@ -82,33 +92,32 @@ class World:
         for number in range(-LIFETIME, scenario.days):
             on, now = scenario.first_day + timedelta(days=number), self.state(number)
             offered = catalogue(in_reach) if number >= 0 else None
-            events = self._events(number, now, offered) if offered is not None else None
+            events, changed = self._events(number, now, offered) if offered is not None else (None, None)
             cohort, rows, truth = draw_cohort(
                 self.stream(ITEMS, number + LIFETIME), platform=self.platform, supply=now.supply, texts=self.texts,
                 day=number,
             )  # fmt: skip
-            yield Day(number, on, now, offered, events, rows, truth)
+            yield Day(number, on, now, offered, events, rows, truth, changed)
             in_reach.append(cohort)
 
-    def _events(self, number: int, now: State, items: Cohort) -> pl.DataFrame:
+    def _events(self, number: int, now: State, items: Cohort) -> tuple[pl.DataFrame, Boosted | None]:
         scenario, rng = self.scenario, self.stream(EVENTS, number)
         on = scenario.first_day + timedelta(days=number)
         rows = scenario.events_per_day * WEEKDAYS[on.weekday()]
-        if scenario.exposures:
-            chosen = policy(now, items)
-            showings = max(1, round(rows / rows_per_showing(self.platform, now, items, with_random(chosen))))
-            shown = draw_showings(rng, self.platform, now, chosen, showings)
-            done = respond(rng, self.platform, now, items, shown)
-            if boosts := boosted(self.platform, now, items, scenario.boosts, number):
-                # From a stream of their own, so that every other showing and reaction is as without them: two
-                # simulations that differ in a boost differ by the boost alone.
-                other = self.stream(BOOSTS, number)
-                shown, replaced = give_way(other, now, chosen, shown, boosts)
-                done = done.replaced(replaced, respond(other, self.platform, now, items, shown))
-            events = log_rows(rng, self.platform, shown, done)
-        else:
-            events = act(rng, self.platform, now, items, max(1, round(rows)))
-        return self._logged(events, on, items)
+        if not scenario.exposures:
+            return self._logged(act(rng, self.platform, now, items, max(1, round(rows))), on, items), None
+        chosen, changed = policy(now, items), None
+        showings = max(1, round(rows / rows_per_showing(self.platform, now, items, with_random(chosen))))
+        shown = draw_showings(rng, self.platform, now, chosen, showings)
+        done = respond(rng, self.platform, now, items, shown)
+        if boosts := boosted(self.platform, now, items, scenario.boosts, number):
+            # From a stream of their own, so that every other showing and reaction is as without them: two
+            # simulations that differ in a boost differ by the boost alone.
+            other, without = self.stream(BOOSTS, number), (shown, done)
+            shown, replaced = give_way(other, now, chosen, shown, boosts)
+            done = done.replaced(replaced, respond(other, self.platform, now, items, shown))
+            changed = Boosted(without, (shown, done))
+        return self._logged(log_rows(rng, self.platform, shown, done), on, items), changed
 
     def _logged(self, events: pl.DataFrame, on: date, items: Cohort) -> pl.DataFrame:
         """The rows as the platform writes them: in the order of time, numbered, with ids for numbers."""

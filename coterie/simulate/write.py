@@ -13,7 +13,7 @@ import yaml
 
 from coterie.errors import SettingError
 from coterie.simulate.dirt import CHANGES, by_arrival, change_items, soil
-from coterie.simulate.effects import boost_truth, engagement_truth, strength_of_appeal
+from coterie.simulate.effects import boost_change, boost_truth, engagement_truth, strength_of_appeal
 from coterie.simulate.life import members_over_time
 from coterie.simulate.platform import trends
 from coterie.simulate.scenario import Scenario
@@ -49,6 +49,8 @@ def simulate(out: Path, scenario: Scenario) -> str:
     - `item_changes.parquet`: vid, day, change, text_before (with dirt);
     - `engagement.parquet`: by day, community and interest what `effects.engagement_truth` says;
     - `boosts.parquet`: the true effect of each possible boost on the last day (`effects.boost_truth`);
+    - `rehearsal.parquet`: day, community, showings, strength_without, strength_with, effect, error: what the boosts
+      of the scenario changed (with boosts; `effects.boost_change`);
     - `lineage.parquet`: day, event, community, from_communities;
     - `trends.parquet`: day, interest_id, factor (of everybody's want of it), viral.
 
@@ -69,13 +71,14 @@ def simulate(out: Path, scenario: Scenario) -> str:
     truth = out / "truth"
     truth.mkdir()
     last_day = scenario.first_day + timedelta(days=scenario.days - 1)
-    items, item_truth, changes, engagement = [], [], [pl.DataFrame(schema=CHANGES)], []
+    items, item_truth, changes, engagement, rehearsal = [], [], [pl.DataFrame(schema=CHANGES)], [], []
     late: list[list[pl.DataFrame]] = [[], []]  # rows for the next day, for the day after it
     total = 0
     for day in world.days():
         if day.events is not None:
             response = strength_of_appeal(world, day) if scenario.exposures else None
             engagement.append(engagement_truth(world, day, response))
+            rehearsal.append(boost_change(world, day))
             arrived = day.events
             if scenario.dirt:
                 rng = world.stream(DIRT, day.number)
@@ -99,6 +102,8 @@ def simulate(out: Path, scenario: Scenario) -> str:
     known = pl.concat(engagement)
     known.write_parquet(truth / "engagement.parquet")
     boost_truth(known, last_day).write_parquet(truth / "boosts.parquet")
+    if scenario.boosts:
+        pl.concat(rehearsal).write_parquet(truth / "rehearsal.parquet")
     world.lineage.write_parquet(truth / "lineage.parquet")
     trends(world.platform).write_parquet(truth / "trends.parquet")
     members_over_time(world.platform, world.course, world.user_ids).write_parquet(truth / "users.parquet")

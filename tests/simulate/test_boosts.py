@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 from scipy import stats
 
 from coterie.simulate import Boost, LifeEvent
-from coterie.simulate.effects import boost_truth, engagement_truth, strength_of_appeal
+from coterie.simulate.effects import boost_change, boost_truth, engagement_truth, strength_of_appeal
 from tests.simulate.platforms import SMALL, Ran, per_showing, ran, stated_policy
 
 BASE = replace(SMALL, days=5, events_per_day=30_000)
@@ -146,3 +146,47 @@ def test_for_a_community_that_is_gone_it_does_nothing(favourite: str) -> None:
     assert_frame_equal(ran(replace(gone, boosts=(Boost(1, favourite, SHARE, 1),))).log, ran(gone).log)
     for community in (0, 2):
         assert not ran(replace(gone, boosts=(Boost(community, favourite, SHARE, 1),))).log.equals(ran(gone).log)
+
+
+def test_what_a_boost_changed_is_what_two_logs_show(favourite: str) -> None:
+    """Without and with it, read off both logs by the one yardstick."""
+    result = boosted(Boost(1, favourite, SHARE, FROM))
+    logs = {"strength_without": ran(BASE).log, "strength_with": result.log}
+    read = {
+        name: per_showing(log, yardstick=logs["strength_without"]).filter(pl.col("community") == 1)
+        for name, log in logs.items()
+    }
+    for day in result.days:
+        change = boost_change(result.world, day)
+        if day.number < FROM:
+            assert change.is_empty()
+            continue
+        row = change.row(0, named=True)
+        assert change.height == 1
+        assert (row["day"], row["community"]) == (day.on, 1)
+        for name, showings in read.items():
+            today = showings.filter(pl.col("number") == day.number)
+            assert row["showings"] == today.height
+            # A log does not say which of a user's showings of an item a late undo is about.
+            assert row[name] == pytest.approx(today["strength"].mean(), abs=1e-3)
+        assert row["effect"] == pytest.approx(row["strength_with"] - row["strength_without"])
+        assert row["effect"] > 10 * row["error"] > 0
+
+
+def test_the_error_of_what_a_boost_changed_is_honest() -> None:
+    """Over twelve platforms, what re-simulation shows lies as far from the truth as its error says."""
+    z = []
+    for seed in range(12):
+        platform = replace(BASE, seed=seed, days=1, events_per_day=10_000, communities=2)
+        base = ran(platform)
+        day, place = base.days[0], int(np.argmax(base.world.platform.own[0]))
+        interest = base.world.platform.interests[place]
+        truth = boost_truth(engagement_truth(base.world, day, strength_of_appeal(base.world, day)), day.on)
+        told = truth.filter(pl.col("community") == 0, pl.col("interest_id") == interest)["effect"].item()
+        other = ran(replace(platform, boosts=(Boost(0, interest, SHARE, 0),)))
+        row = boost_change(other.world, other.days[0]).row(0, named=True)
+        z.append((row["effect"] - told * SHARE / 0.05) / row["error"])
+    # A little above 1: the truth is about the members as they come on average, the error about those who came.
+    assert abs(np.mean(z)) < 1.2
+    assert 0.5 < np.std(z) < 2
+    assert np.abs(z).max() < 5

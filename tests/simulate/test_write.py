@@ -31,6 +31,10 @@ def write(out: Path, scenario: Scenario) -> Path:
     return out
 
 
+def names_in(out: Path) -> set[str]:
+    return {p.stem for p in (out / "truth").iterdir()}
+
+
 @pytest.fixture(scope="module")
 def feed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("simulate") / "feed", SMALL)
@@ -146,8 +150,18 @@ def test_the_truth_covers_the_log(full: Path) -> None:
 
 def test_a_forum_has_no_item_changes_and_no_effects(tmp_path: Path) -> None:
     out = write(tmp_path / "forum", replace(SMALL, days=1, exposures=False))
-    assert not (out / "truth" / "item_changes.parquet").exists()
+    assert names_in(out) == {"users", "items", "engagement", "boosts", "lineage", "trends"}
     assert pl.read_parquet(out / "truth" / "boosts.parquet").is_empty()
+
+
+def test_with_a_boost_the_truth_says_what_it_changed(tmp_path: Path) -> None:
+    interest = ran(SMALL).world.platform.interests[0]
+    out = write(tmp_path / "boosted", replace(SMALL, boosts=(Boost(1, interest, 0.2, 1),)))
+    assert names_in(out) == {"users", "items", "engagement", "boosts", "lineage", "trends", "rehearsal"}
+    rehearsal = pl.read_parquet(out / "truth" / "rehearsal.parquet")
+    assert rehearsal["day"].to_list() == [FIRST + timedelta(days=k) for k in (1, 2)]
+    for column in ("`rehearsal.parquet`", *rehearsal.columns):
+        assert column in (simulate.__doc__ or "")
 
 
 def test_it_says_what_it_wrote(feed: Path, tmp_path: Path) -> None:
