@@ -2,7 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCE ?= sources/cofacts.yaml
+# What `make bench` is told, such as BENCH="--seeds 2 --only communities".
+BENCH ?=
+SOURCE ?=
 export DAGSTER_HOME := $(CURDIR)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -17,7 +19,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	touch $@
 
 demo: install
-	COTERIE_SOURCE=$(SOURCE) $(BIN)/python -m workflows.demo
+	$(if $(SOURCE),COTERIE_SOURCE=$(SOURCE) )$(BIN)/python -m workflows.demo
 
 dev: install
 	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p 3000
@@ -30,8 +32,12 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: install
-	$(BIN)/python -m benchmarks.run
+bench: $(VENV)/installed-bench
+	$(BIN)/python -m benchmarks.run $(BENCH)
+
+$(VENV)/installed-bench: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
+	touch $@
 
 docs: install
 	$(BIN)/coterie catalog --markdown > docs/tables.md

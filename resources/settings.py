@@ -13,9 +13,12 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from coterie.errors import SettingError
+from resources.demo_source import make_demo_source
 
 PREFIX = "COTERIE_"
 PROJECT = Path(__file__).resolve().parent.parent
+# Not shipped: resources/demo_source.py makes it where it is first asked for.
+DEMO_SOURCE = PROJECT / "data" / "simulated" / "source.yaml"
 
 
 class Settings(BaseSettings):
@@ -24,7 +27,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore")
 
     home: Path = Field(Path(".coterie"), description="Folder of the lake, the views file and the reports")
-    source: Path = Field(PROJECT / "sources" / "cofacts.yaml", description="The source description (YAML)")
+    source: Path = Field(DEMO_SOURCE, description="The source description (YAML)")
     labeller: Literal["local", "claude"] = Field("local", description="Who labels items")
     label_model: str = Field("claude-haiku-4-5", description="The model that labels, where the labeller is claude")
     label_mode: Literal["batch", "online"] = Field("batch", description="Message batches, or requests one by one")
@@ -64,10 +67,13 @@ def load_settings() -> Settings:
         meant = f" Did you mean {near[0]}?" if near else f" Settings are {', '.join(sorted(known))}."
         raise SettingError(f"{stranger}: there is no such setting.{meant}")
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         lines = [
             f"{PREFIX}{'_'.join(map(str, problem['loc'])).upper()}={problem.get('input')!r}: {problem['msg']}"
             for problem in error.errors()
         ]
         raise SettingError("A setting has a value that it may not have.\n" + "\n".join(lines)) from None
+    if settings.source == DEMO_SOURCE:
+        make_demo_source(DEMO_SOURCE)
+    return settings

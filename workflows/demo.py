@@ -10,11 +10,9 @@ from functools import cache
 from multiprocessing import get_context
 
 import dagster as dg
-import polars as pl
 from dagster._core.instance import InstanceRef
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table as RichTable
 
 from coterie.errors import CoterieError
 from coterie.sources import load_source
@@ -22,9 +20,9 @@ from resources.lake import Lake
 from resources.settings import PROJECT, Settings, load_settings
 from resources.source import home_beside, owner_of
 from workflows.build import build_definitions
+from workflows.showing import show
 
 out = Console()
-SHOWN = 12
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 # A day runs in two halves: while communities of a day are found, the next day's log is read.
 SECOND_HALF = dg.AssetSelection.assets("memberships").downstream().required_multi_asset_neighbors()
@@ -51,7 +49,7 @@ def main() -> int:
         return 1
     if missing:
         out.print(f"{len(missing)} days in {time.monotonic() - started:.0f} s\n", highlight=False)
-    _show(lake, date.fromisoformat(days[-1]), settings)
+    show(out, lake, date.fromisoformat(days[-1]), settings)
     return 0
 
 
@@ -122,79 +120,6 @@ def run_half(half: str, day: str) -> list[str]:
             cause = error.cause or error if error else None
             failures.append(f"{day}, {event.step_key}: {cause.message if cause else event.message}")
     return failures if failures or result.success else [f"{day}: the run failed; `make dev` shows why"]
-
-
-def _show(lake: Lake, day: date, settings: Settings) -> None:
-    communities = lake.read("mart_community_day", day)
-    out.print(
-        _table(
-            f"Communities on {day}",
-            communities.sort("users_rounded", descending=True).head(SHOWN),
-            {"name": "name", "users_rounded": "members (rounded)", "verdict": "verdict", "q_value": "q"},
-        )
-    )
-    board = lake.read("mart_strategy_board", day)
-    out.print(
-        _table(
-            f"Strategies of {day}",
-            board.sort("status", "q_value").head(SHOWN),
-            {
-                "kind": "suggestion",
-                "interest": "interest",
-                "community": "community",
-                "effect": "effect",
-                "effect_low": "low",
-                "effect_high": "high",
-                "status": "status",
-            },
-        )
-    )
-    days = lake.days("strategy_scorecard")
-    scores = lake.read_days("strategy_scorecard", days[0], days[-1])
-    out.print(_scorecard(lake, scores))
-    report = settings.home.absolute() / "reports" / f"{day}.html"
-    default = Settings.model_fields
-    # What the next command needs in order to see the same tables.
-    chosen = "".join(
-        f"COTERIE_{name.upper()}={value} "
-        for name, value in (("source", settings.source), ("home", settings.home))
-        if value != default[name].default
-    )
-    out.print(f"Report:  {report}", highlight=False, soft_wrap=True)
-    out.print(f"SQL:     duckdb {settings.home / 'coterie.duckdb'}", highlight=False, soft_wrap=True)
-    out.print(f"UI:      {chosen}make dev, then http://127.0.0.1:3000", highlight=False, soft_wrap=True)
-    out.print(f"More:    {chosen}coterie --help", highlight=False, soft_wrap=True)
-
-
-def _scorecard(lake: Lake, scores: pl.DataFrame) -> RichTable:
-    days = lake.days("strategies")
-    kinds = lake.read_days("strategies", days[0], days[-1]).select("day", "strategy_id", "kind")
-    scored = scores.filter(pl.col("verdict") != "not_scorable").join(
-        kinds, left_on=["issued_on", "strategy_id"], right_on=["day", "strategy_id"]
-    )
-    summary = (
-        scored.group_by("kind", "horizon_days")
-        .agg(
-            pl.len().alias("scored"),
-            (pl.col("verdict") == "hit").mean().alias("within interval"),
-            pl.col("predicted").mean().alias("predicted"),
-            pl.col("realised").mean().alias("realised"),
-            pl.col("placebo").mean().alias("placebo"),
-        )
-        .sort("kind", "horizon_days")
-    )
-    return _table("Scorecard so far", summary, {name: name.replace("_", " ") for name in summary.columns})
-
-
-def _table(title: str, frame: pl.DataFrame, columns: dict[str, str]) -> RichTable:
-    table = RichTable(title=title if frame.height else f"{title}: none", title_justify="left")
-    for heading in columns.values():
-        table.add_column(heading, overflow="fold")
-    for row in frame.select(*columns).iter_rows():
-        table.add_row(
-            *(f"{cell:.3g}" if isinstance(cell, float) else "" if cell is None else str(cell) for cell in row)
-        )
-    return table
 
 
 def run() -> None:

@@ -13,7 +13,7 @@ import polars as pl
 
 NOBODY = -1  # stands for users without a community, where a number is needed
 LATEST = 2  # days after which a recorded event no longer counts as this one
-KINDS = {"split": "split", "merged": "merged", "born": "born", "died": "died"}
+KINDS = ("split", "merged", "born", "died")
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,8 @@ def lives_beside_truth(
 ) -> pl.DataFrame:
     """For each true event after the first day whether one of its kind about the same community was recorded in time.
 
+    Drifts are left out: a community that drifts stays itself, and nothing is to be recorded.
+
     Args:
         truth: the truth.
         lineage: COMMUNITY_LINEAGE of all days, with `day`.
@@ -139,12 +141,13 @@ def lives_beside_truth(
         day, event, community, found_on (null: not within two days).
     """
     rows = []
-    for day, event, community, origin in truth.lineage.filter(pl.col("day") > first_day).iter_rows():
+    known_kinds = pl.col("event").is_in(KINDS)
+    for day, event, community, origin in truth.lineage.filter(pl.col("day") > first_day, known_kinds).iter_rows():
         about = {community, *json.loads(origin)}
         found_on = None
         for after in range(LATEST + 1):
             on = day + timedelta(days=after)
-            recorded = lineage.filter(pl.col("day") == on, pl.col("event") == KINDS.get(event, ""))
+            recorded = lineage.filter(pl.col("day") == on, pl.col("event") == event)
             ids = set(recorded["community_id"]) | {c for f in recorded["from_ids"] for c in json.loads(f or "[]")}
             known = pl.concat([matches[d] for d in (on - timedelta(days=1), on) if d in matches] or [_NO_MATCH])
             true = set(known.filter(pl.col("community_id").is_in(sorted(ids)))["true_community"])
