@@ -2,8 +2,6 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# What `make bench` is told, such as BENCH="--seeds 2 --only communities".
-BENCH ?=
 SOURCE ?=
 export DAGSTER_HOME := $(CURDIR)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -32,6 +30,7 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Everything by itself; or, for example, make bench BENCH="--seeds 2 --only communities"
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks.run $(BENCH)
 
