@@ -150,6 +150,6 @@ def _quantiles(shown: pl.DataFrame, yardstick: pl.DataFrame) -> np.ndarray:
     return found
 
 
-def p_of_sum(values: np.ndarray, chances: np.ndarray) -> float:
+def z_of_sum(values: np.ndarray, chances: np.ndarray) -> float:
     """How many standard errors a number of hits lies from what is expected of draws with known chances."""
     return float((values.sum() - chances.sum()) / np.sqrt((chances * (1 - chances)).sum()))

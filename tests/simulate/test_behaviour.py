@@ -12,7 +12,7 @@ from coterie.simulate import Scenario
 from coterie.simulate.behaviour import ATTENTION, LIKE, NOT_INTERESTED, UNLIKE, play_chance
 from coterie.simulate.platform import VIRAL_DAYS, VIRAL_FROM, trends
 from coterie.simulate.world import WEEKDAYS
-from tests.simulate.platforms import FIRST, SMALL, p_of_sum, per_showing, ran
+from tests.simulate.platforms import FIRST, SMALL, per_showing, ran, z_of_sum
 
 LARGE = replace(SMALL, days=2, events_per_day=30_000)
 EVEN = replace(LARGE, null="no_preferences")  # every appeal is 0.5
@@ -69,7 +69,7 @@ def test_members_play_by_the_appeal_to_their_community() -> None:
         for low in (0.0, 0.25, 0.5, 0.75):
             at = theirs & (appeal >= low) & (appeal <= low + 0.25)
             if at.sum() > 100:
-                assert abs(p_of_sum(played[at], chance[at])) < 4, (community, low)
+                assert abs(z_of_sum(played[at], chance[at])) < 4, (community, low)
     best, worst = played[appeal > 0.9].mean(), played[appeal < 0.1].mean()
     assert best > 3 * worst
 
@@ -84,6 +84,19 @@ def test_likes_undos_and_refusals_come_at_their_rates() -> None:
         (done["not_interested"], passed, NOT_INTERESTED * 0.5),
     ):
         assert stats.binomtest(hits, tries, chance).pvalue > 0.001
+
+
+def test_members_like_what_appeals_and_refuse_what_does_not() -> None:
+    shown = per_showing(ran(LARGE).log)
+    for low in (0.0, 0.25, 0.5, 0.75):
+        some = shown.filter(pl.col("appeal").is_between(low, low + 0.25))
+        for tried, done, chance in (
+            (some.filter(pl.col("played") > 0), "liked", LIKE * pl.col("appeal") * (1 - UNLIKE)),
+            (some.filter(pl.col("played") == 0), "refused", NOT_INTERESTED * (1 - pl.col("appeal"))),
+        ):
+            hits, chances = tried[done].to_numpy(), tried.select(chance).to_series().to_numpy()
+            assert chances.sum() > 10
+            assert abs(z_of_sum(hits, chances)) < 4, (done, low)
 
 
 def test_longer_videos_are_watched_longer_and_to_a_lesser_share() -> None:

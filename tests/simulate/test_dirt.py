@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from coterie.simulate import simulate
+from coterie.simulate import World, simulate
 from coterie.simulate.dirt import (
     CHANGED_PREFIX,
     CHANGED_TEXTS,
@@ -109,7 +109,24 @@ def test_one_account_is_a_giant() -> None:
     assert likely((begun["uid"] == "u0000000").sum(), begun.height, 0.02)
 
 
-def test_bots_act_on_nearly_everything_around_the_clock_and_belong_nowhere() -> None:
+@pytest.mark.parametrize("exposures", [True, False])
+def test_bots_act_around_the_clock(exposures: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a platform with many more of their sessions than usual, so that hours can be told."""
+    monkeypatch.setattr("coterie.simulate.platform.BOT_SHARE", 0.4)
+    world = World(replace(BUSY, days=1, events_per_day=20_000, exposures=exposures))
+    log = list(world.days())[-1].events
+    assert log is not None
+    # Sessions begin at hours of their own, what follows in them does not.
+    begun = log.filter(pl.col("slot") == 0) if exposures else log
+    when = begun.select("uid", day=(pl.col("ts").dt.epoch("ms") % 86_400_000) / 86_400_000)
+    bots = pl.col("uid").is_in(["u0000001", "u0000002", "u0000003"])
+    hours, others = when.filter(bots)["day"].to_numpy(), when.filter(~bots)["day"].to_numpy()
+    assert len(hours) > 300
+    assert stats.kstest(hours, "uniform").pvalue > 0.001
+    assert stats.kstest(others, "uniform").pvalue < 1e-12
+
+
+def test_bots_act_on_nearly_everything_and_belong_nowhere() -> None:
     result = ran(BUSY)
     platform = result.world.platform
     assert platform.is_bot.sum() == 3
@@ -125,14 +142,6 @@ def test_bots_act_on_nearly_everything_around_the_clock_and_belong_nowhere() -> 
     likes = result.log.filter("is_bot", pl.col("action") == "like").height
     assert likely(likes, bots["played"].sum(), 0.9)
     assert people["played"].mean() < 0.5
-    # Sessions, not showings, begin at independent hours; the last five minutes of a day are kept for undoing.
-    hours = {
-        who: frame.filter(pl.col("slot") == 0)["ts"].dt.hour().to_numpy()
-        for who, frame in {"bots": bots, "people": people}.items()
-    }
-    quarters = np.bincount(hours["bots"] // 6, minlength=4)
-    assert stats.chisquare(quarters).pvalue > 0.001
-    assert stats.chisquare(np.bincount(hours["people"] // 6, minlength=4)).pvalue < 1e-20
 
 
 def test_without_dirt_there_is_neither_giant_nor_bot() -> None:

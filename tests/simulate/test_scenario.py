@@ -48,8 +48,8 @@ def test_what_cannot_be_simulated_is_named(changed: dict[str, Any], words: str) 
 
 
 def test_a_boost_of_what_the_platform_does_not_have_lists_what_it_has() -> None:
-    with pytest.raises(SettingError, match=r"found interest 'food\.tea'; expected one that this platform has: .*, "):
-        World(Scenario(users=100, communities=2, events_per_day=100, boosts=(Boost(0, "food.tea", 0.1, 1),)))
+    with pytest.raises(SettingError, match=r"found interest 'food\.stones'; expected one that this platform has: .*, "):
+        World(Scenario(users=100, communities=2, events_per_day=100, boosts=(Boost(0, "food.stones", 0.1, 1),)))
 
 
 def test_a_boost_is_read_as_people_write_it() -> None:

@@ -183,7 +183,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 
 def test_what_cannot_be_simulated_leaves_no_folder(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="found interest"):
-        simulate(tmp_path / "new", replace(SMALL, boosts=(Boost(0, "food.tea", 0.1, 1),)))
+        simulate(tmp_path / "new", replace(SMALL, boosts=(Boost(0, "food.stones", 0.1, 1),)))
     assert not (tmp_path / "new").exists()
 
 
