@@ -115,23 +115,22 @@ def render(rows: pl.DataFrame, folder: Path) -> str:
         "- *Leiden, same graph*: igraph's Leiden, resolution 1, on Coterie's user graph. *Louvain, shared items*: "
         "python-louvain on a networkx projection, users tied by the number of items both engaged with. k-means, NMF "
         "and LDA (scikit-learn) read the matrix of users and interests and are **given the true number of "
-        "communities**.\n- *Placebo*: Coterie's sizes with random members.",
+        "communities**.\n- *Placebo*: Coterie's sizes with random members. *Own week*: no groups, each user's own week, smoothed.",
         "### Agreement with the true communities\n\nAdjusted Rand index over users who have a true community and engaged "
         "with anything in the first week. A user whom a method leaves without a group counts as a group of one.",
         plot("ari", "adjusted Rand index", "ari"),
-        *_tables(panels, "ari", "ARI"),
-        *_tables(panels, "nmi", "NMI (same users)"),
-        "Coverage, the share of these users whom a method gives a group (methods that leave anyone out):",
-        *_tables(panels, "coverage", "coverage"),
+        _tables(panels, "ari", "ARI"),
+        show.folded("Normalised mutual information, over the same users", _tables(panels, "nmi", "NMI")),
+        show.folded("Coverage: the share of these users whom a method gives a group", _tables(panels, "coverage", "Coverage")),
         "### What the groups say about next week\n\nA group's profile is its members' engagement by true interest in the "
         f"first week, smoothed with {scores.SMOOTHING:.0f} engagements of everybody's; users without a group have "
         "everybody's. *Gain* is the mean of log2(profile / everybody's share) over next week's engagement, by strength: "
         "bits per engagement by which the profile foretells it better than global popularity, which is 0 by definition.",
         plot("gain", "bits per engagement over popularity", "gain"),
-        *_tables(panels, "gain", "gain in bits"),
+        _tables(panels, "gain", "Gain in bits"),
         "Recall@5 of new interests: of the interests that a user engages with next week and had not before, the share "
         "among the first five of the group's profile (interests known to the user left out).",
-        *_tables(panels, "recall", "recall@5 of new interests"),
+        _tables(panels, "recall", "Recall@5 of new interests"),
     ]  # fmt: skip
     return "\n\n".join(part.strip() for part in told)
 
@@ -154,12 +153,13 @@ def _shown(what: str) -> list[str]:
     return [method for method in (*METHODS, *more) if method not in left_out]
 
 
-def _tables(panels: Mapping[str, pl.DataFrame], what: str, title: str) -> list[str]:
-    return [
+def _tables(panels: Mapping[str, pl.DataFrame], what: str, title: str) -> str:
+    """A table for each kind of labels."""
+    return "\n".join(
         f"**{title}, {name} labels**\n\n"
         + show.grid(panel.filter(pl.col("measure") == what), "mixing", _shown(what), corner="mixing")
         for name, panel in panels.items()
-    ]
+    )
 
 
 SECTION = Section("communities", "Communities", settings, measure, render)

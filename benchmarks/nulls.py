@@ -56,22 +56,20 @@ def measure(setting: Setting, seed: int) -> pl.DataFrame:
     labels = LABELS[str(setting["labels"])](known)
     found = list(pipeline.run(days, labels, exposures=True))
     engaged = pl.concat([day.engagement.select("user_id", "item_id", "strength") for day in days])
-    data, users = (
-        scores.split(engaged, engaged.clear(), labels),
-        scores.split(engaged, engaged.clear(), true_labels(known)).users,
-    )
+    data, everybody = (scores.split(engaged, engaged.clear(), of) for of in (labels, true_labels(known)))
+    users = everybody.users
     last = found[-1]
     real = last.communities.filter(pl.col("verdict") == "real")["community_id"]
     main = last.memberships.filter("is_primary")
     leiden, modularity = peers.leiden(users, last.user_graph, seed)
-    louvain, modularity_of_louvain = peers.louvain(data, seed)
+    louvain, modularity_of_louvain = peers.louvain(everybody, seed)
     kmeans, silhouette = peers.kmeans(data, COMMUNITIES, seed)
     groups = {
         peers.COTERIE: scores.groups_of(
             users, main.filter(pl.col("community_id").is_in(real.implode())), "community_id"
         ),
         peers.LEIDEN: leiden,
-        peers.LOUVAIN: scores.moved(louvain, data.users, users),
+        peers.LOUVAIN: louvain,
         peers.KMEANS: scores.moved(kmeans, data.users, users),
         peers.NMF_: scores.moved(peers.nmf(data, COMMUNITIES, seed), data.users, users),
         peers.LDA: scores.moved(peers.lda(data, COMMUNITIES, seed), data.users, users),

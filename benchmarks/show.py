@@ -88,22 +88,30 @@ def lines(rows: pl.DataFrame, x: str, methods: Sequence[str], *, panel: str | No
     by = ["method", x, *([panel] if panel else [])]
     frame = means(rows.filter(pl.col("method").is_in(list(methods))), *by)
     order = [m for m in methods if m in set(frame["method"])]
-    colour = alt.Color(
-        "method:N", sort=order, scale=alt.Scale(domain=order, range=list(COLOURS[: len(order)])),
-        legend=alt.Legend(title=None, orient="right", symbolType="stroke", symbolStrokeWidth=3),
-    )  # fmt: skip
+    scale = alt.Scale(domain=order, range=list(COLOURS[: len(order)]))
+    legend = alt.Legend(title=None, orient="right", symbolType="stroke", symbolStrokeWidth=3, symbolOpacity=1)
+    colour = alt.Color("method:N", sort=order, scale=scale, legend=legend)
+    # By the means: the intervals of a few seeds would leave them no room.
+    low, high = (float(frame["mean"].to_numpy().min()), float(frame["mean"].to_numpy().max()))
+    room = alt.Scale(domain=[low - 0.06 * (high - low), high + 0.06 * (high - low)], nice=False)
     base = alt.Chart(frame.to_pandas()).encode(
-        x=alt.X(f"{x}:Q", title=x_title, axis=alt.Axis(grid=False)), color=colour
+        x=alt.X(f"{x}:Q", title=x_title, axis=alt.Axis(grid=False, format="g")), color=colour
     )
-    band = base.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", title=y_title), y2="high:Q")
-    line = base.mark_line(point=alt.OverlayMarkDef(size=25)).encode(
-        y=alt.Y("mean:Q", title=y_title),
+    band = base.mark_area(opacity=0.15, clip=True).encode(y=alt.Y("low:Q", title=y_title, scale=room), y2="high:Q")
+    line = base.mark_line(point=alt.OverlayMarkDef(size=25), clip=True).encode(
+        y=alt.Y("mean:Q", title=y_title, scale=room),
         strokeWidth=alt.condition(alt.datum.method == order[0], alt.value(3), alt.value(1.5)),
     )
     chart = alt.layer(band, line).properties(width=width, height=260)
     if panel is None:
         return chart
-    return chart.facet(column=alt.Column(f"{panel}:N", title=None, header=alt.Header(labelFontSize=13)))
+    panels = frame[panel].unique(maintain_order=True).to_list()
+    return chart.facet(column=alt.Column(f"{panel}:N", title=None, sort=panels, header=alt.Header(labelFontSize=13)))
+
+
+def folded(summary: str, text: str) -> str:
+    """Text that a reader unfolds."""
+    return f"<details>\n<summary>{summary}</summary>\n\n{text.strip()}\n\n</details>"
 
 
 def save(chart: alt.TopLevelMixin, folder: Path, name: str, alternative: str) -> str:
