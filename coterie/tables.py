@@ -379,13 +379,20 @@ MART_INTEREST_TRENDS = Table(
         _count(
             "users_rounded", "Users who engaged, rounded down to a multiple of 5; null below the disclosure size", True
         ),
-        _number("demand_share", "Share of the day's engagement", True),
+        _number("demand_share", "Share of the day's engagement, no finer than five of the day's active users", True),
         _number("supply_share", "Share of the day's new items", True),
         _number("gap", "demand_share - supply_share", True),
-        _number("baseline_share", "Share of active users over the seven days before", True),
-        _number("trend_ratio", "Today's share of active users over that baseline", True),
-        _number("q_value", "Chance of such a change, corrected over interests", True),
-        _text("trend", "rising, falling, steady or unknown"),
+        _number(
+            "baseline_share",
+            "Share of active users over the seven days before, from rounded counts; null if one is hidden",
+            True,
+        ),
+        _number("trend_ratio", "Today's share of active users over that baseline, from rounded counts", True),
+        _number("q_value", "Chance of such a change, from rounded counts, corrected over interests", True),
+        _text(
+            "trend",
+            "rising, falling, steady or unknown; where the baseline is null, as far as hidden counts allow no doubt",
+        ),
     ),
     made_by_dbt=True,
 )
@@ -399,8 +406,10 @@ MART_COMMUNITY_DAY = Table(
         _text("name", "Its name"),
         _text("verdict", "real, weak or artefact"),
         _count("users_rounded", "Members, rounded down to a multiple of 5"),
-        _number("q_value", "Chance of so much shared engagement, corrected over communities", True),
-        _number("stability", "Share of yesterday's members who stayed", True),
+        _number(
+            "q_value", "Chance of so much shared engagement, corrected over communities; rounded up to one digit", True
+        ),
+        _number("stability", "Share of yesterday's members who stayed, no finer than five of them", True),
         _text("event", "What happened to it that day: born, continued, split or merged", True),
         _text("summary", "One sentence that says what its members want"),
         _count("proposed_strategies", "Suggestions made for it that day"),
@@ -419,11 +428,17 @@ MART_STRATEGY_BOARD = Table(
         _text("interest", "Name of the interest"),
         _count("users_rounded", "Members, rounded down to a multiple of 5"),
         _text("metric", "What the effect measures"),
-        _number("baseline", "The metric where the suggestion is not followed"),
-        _number("effect", "Predicted difference", True),
-        _number("effect_low", "Lower end of its 90 % interval", True),
-        _number("effect_high", "Upper end of its 90 % interval", True),
-        _number("q_value", "Chance of no difference, corrected over the day's candidates", True),
+        _number(
+            "baseline",
+            "The metric where the suggestion is not followed, rounded like the effect; null if not evaluable",
+            True,
+        ),
+        _number("effect", "Predicted difference, rounded to between a fifth and a half of its standard error", True),
+        _number("effect_low", "Lower end of its 90 % interval, rounded like the effect", True),
+        _number("effect_high", "Upper end of its 90 % interval, rounded like the effect", True),
+        _number(
+            "q_value", "Chance of no difference, corrected over the day's candidates; rounded up to one digit", True
+        ),
         _text("evaluability", "How the effect is known"),
         _text("status", "proposed, or withheld with the reason"),
         _count("users_per_arm", "Users needed in each arm of a test", True),
