@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import dagster as dg
 import polars as pl
 
-from assets.gate import Candidate, GateError, Yielded, check_result, gate
+from assets.gate import Candidate, GateError, Yielded, check_result, gate, in_fives
 from assets.tables import YESTERDAY, check_specs, refuses_in_words, shares, spec, table_asset, today, yesterday
 from coterie.errors import SourceError
 from coterie.sources import DayRead, Source, SourceIndex, is_unusual, read_events, read_items, usual_rows
@@ -86,7 +86,9 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                     ],
                     notes={"source_digest": read.digest},
                     metadata=shares(
-                        rows_read=read.read, repeats_removed=read.repeated, users=read.frame["user_id"].n_unique()
+                        rows_read=read.read,
+                        repeats_removed=read.repeated,
+                        users=in_fives(read.frame["user_id"].n_unique()),
                     ),
                 ),
                 Candidate(QUARANTINE, rejects, metadata={"reasons": _reasons(rejects)}),

@@ -5,7 +5,6 @@ the table's contract and needs no writing: `contract` bounds the row count, and 
 no nulls where none may be, and no key twice.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 Severity = Literal["error", "warning"]
 SAMPLE_ROWS = 10
 FULL = "ColumnValuesToNotBeNull"
-PERSONAL = ("user_id", "source", "target", "payload")
 
 
 @dataclass(frozen=True)
@@ -158,7 +156,7 @@ def _finding(
         return Finding(check.name, False, f"{table.name}: not every expectation of {check.name} was run")
     if not failed:
         return Finding(check.name, True, check.says, check.severity, {"rows": frame.height})
-    said = [_words(result) for result in failed]
+    said = [_words(table, result) for result in failed]
     rows: set[int] = set()
     for result in failed:
         rows |= {i for i in (result.result or {}).get("partial_unexpected_index_list") or [] if isinstance(i, int)}
@@ -186,16 +184,21 @@ def _kind(result: "ExpectationValidationResult") -> str:
     return "".join(part.capitalize() for part in str(_configuration(result).type).split("_")[1:])
 
 
-def _words(result: "ExpectationValidationResult") -> str:
-    """What an expectation found, in one clause: Great Expectations' own numbers, or why it could not run."""
+def _words(table: Table, result: "ExpectationValidationResult") -> str:
+    """What an expectation found, in one clause: Great Expectations' own numbers, or why it could not run.
+
+    Values of columns that name persons are left out: messages are kept for ever.
+    """
     kwargs = _configuration(result).kwargs
-    where = kwargs.get("column") or ", ".join(kwargs.get("column_list") or [])
+    columns = [kwargs[name] for name in ("column", "column_A", "column_B") if kwargs.get(name)]
+    columns += kwargs.get("column_list") or []
+    where = ", ".join(columns)
     found = result.result or {}
     if "unexpected_count" in found:
         values = ", ".join(
             repr(v) for v in list(dict.fromkeys(map(str, found.get("partial_unexpected_list") or [])))[:3]
         )
-        personal = any(name in where.split(", ") for name in PERSONAL)
+        personal = not set(columns).isdisjoint(table.persons)
         of = f" of {found.get('element_count')}" if found.get("element_count") is not None else ""
         return f"Expect{_kind(result)} on {where}: {found['unexpected_count']}{of} rows break it" + (
             f", such as {values}" if values and not personal else ""
@@ -218,11 +221,16 @@ def _exception(result: "ExpectationValidationResult") -> str:
 
 
 def hide_persons(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
-    """Replace ids of persons by short hashes, and leave payloads out: samples end up in an event log for ever."""
-    persons = [c for c in ("user_id", "source", "target") if table.private and c in frame.columns]
-    hidden = [pl.col(c).map_elements(_hidden, return_dtype=pl.String) for c in persons]
-    return frame.with_columns(hidden).drop("payload", strict=False)
+    """Some rows of a table, or of a check on it, without ids of persons: they end up in an event log for ever.
 
-
-def _hidden(value: str) -> str:
-    return "hidden-" + hashlib.blake2b(value.encode(), digest_size=4).hexdigest()
+    A person becomes user-1, user-2, ... in the order of the rows, so that rows about the same person can be told, and
+    nothing can be looked up. Payloads, which hold whatever came, are left out.
+    """
+    shown = frame.drop("payload", strict=False)
+    columns = [c for c in table.persons if c in shown.columns]
+    aliases: dict[object, str] = {}
+    for row in shown.select(columns).iter_rows():
+        for person in row:
+            if person is not None:
+                aliases.setdefault(person, f"user-{len(aliases) + 1}")
+    return shown.with_columns(pl.Series(c, [aliases.get(v) for v in shown[c]], dtype=pl.String) for c in columns)

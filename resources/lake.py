@@ -142,8 +142,7 @@ class Lake:
         """
         gone = pl.Series("user_id", sorted(set(user_ids)), dtype=pl.String)
         removed: dict[str, int] = {}
-        for table in (t for t in TABLES.values() if t.private):
-            columns = [c for c in ("user_id", "source", "target") if c in table.schema]
+        for table in (t for t in TABLES.values() if t.private and t.persons):
             for day in self.days(table.name):
                 frame = self.read(table.name, day)
                 if table.name == "quarantine":
@@ -151,7 +150,7 @@ class Lake:
                     quoted = [json.dumps(user, ensure_ascii=False) for user in gone]
                     kept = frame.filter(~pl.col("payload").str.contains_any(quoted)) if quoted else frame
                 else:
-                    kept = frame.filter(~pl.any_horizontal(pl.col(c).is_in(gone.implode()) for c in columns))
+                    kept = frame.filter(~pl.any_horizontal(pl.col(c).is_in(gone.implode()) for c in table.persons))
                 if kept.height < frame.height:
                     removed[table.name] = removed.get(table.name, 0) + frame.height - kept.height
                     notes = {

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coterie.errors import MissingDayError
-from coterie.tables import COMMUNITIES, QUARANTINE, TABLES, USER_GRAPH
+from coterie.tables import COMMUNITIES, INTEREST_GRAPH, QUARANTINE, TABLES, USER_GRAPH
 from resources.lake import Lake, own_folder
 
 DAY = date(2024, 5, 1)
@@ -138,7 +138,11 @@ def test_forgetting_takes_a_user_out_of_private_tables_and_nobody_else(tmp_path:
     )
     with lake.stage(QUARANTINE, DAY, rejects) as staged:
         lake.publish(staged)
+    interests = pl.DataFrame([dict.fromkeys(INTEREST_GRAPH.schema) | {"source": "u1", "target": "u2"}])
+    with lake.stage(INTEREST_GRAPH, DAY, interests) as staged:
+        lake.publish(staged)
     assert lake.forget(["u1"]) == {"quarantine": 1, "user_graph": 1}
+    assert lake.read("interest_graph", DAY).height == 1, "an interest of that name is no person"
     assert lake.read("user_graph", DAY)["source"].to_list() == ["u10"]
     assert lake.read("quarantine", DAY)["payload"].to_list() == ['{"uid": "u10"}']
     assert lake.note("user_graph", DAY, "source_digest") == "abc"
