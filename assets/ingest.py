@@ -64,7 +64,13 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         index = opened.index()
         try:
             read = read_events(opened.source, index, day, pseudonym_key=log.key, forgotten=log.forgotten())
-            items = read_items(opened.source, item_ids=read.frame["item_id"].unique(), created_on=day)
+            items = read_items(
+                opened.source,
+                item_ids=read.frame["item_id"].unique(),
+                created_on=day,
+                pseudonym_key=log.key,
+                forgotten=log.forgotten(),
+            )
         except SourceError as error:
             finding = _unreadable(index, day, error)
             yield check_result("raw_events", finding)
@@ -112,7 +118,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         yesterday(lake, method, "raw_items", day)
         source = log.open().source
         seen = lake.read("raw_events", day)["item_id"].unique()
-        read = read_items(source, item_ids=seen, created_on=day)
+        read = read_items(source, item_ids=seen, created_on=day, pseudonym_key=log.key, forgotten=log.forgotten())
         fresh = _new_or_changed(warehouse, lake, read.frame, day)
         yield from gate(
             context,

@@ -127,7 +127,7 @@ RAW_ITEMS = Table(
     ("item_id",),
     (
         _ITEM,
-        _text("creator_id", "Who made it", True, person=True),
+        _text("creator_id", "Who made it, named like users; null if unknown or forgotten", True, person=True),
         _text("text", "Its caption, title or body", True),
         _text("hashtags", "Its tags, as a JSON list", True),
         _text("language", "Two-letter language code, from the source or guessed from the script; und if unknown"),
