@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 import polars as pl
 
-from assets.gate import Candidate, Yielded, gate
+from assets.gate import Candidate, Yielded, gate, in_fives
 from assets.tables import YESTERDAY, shares, table_asset, today, yesterday
 from coterie.communities import communities, lineage, memberships
 from coterie.tables import COMMUNITIES, COMMUNITY_LINEAGE, MEMBERSHIPS
@@ -52,8 +52,8 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                     findings=[_sizes(primary, method.disclosure_size), _one_primary(frame)],
                     metadata=shares(
                         communities=primary["community_id"].n_unique(),
-                        assigned_users=primary.height,
-                        unassigned_users=profiles["user_id"].n_unique() - primary.height,
+                        assigned_users=in_fives(primary.height),
+                        unassigned_users=in_fives(profiles["user_id"].n_unique() - primary.height),
                     ),
                 )
             ],

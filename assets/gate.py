@@ -55,9 +55,7 @@ def suite(table: Table) -> Suite:
     return load_suite(table, SUITES)
 
 
-def gate(
-    context: dg.AssetExecutionContext, lake: Lake, candidates: Sequence[Candidate], *, extra: Sequence[Finding] = ()
-) -> Iterator[Yielded]:
+def gate(context: dg.AssetExecutionContext, lake: Lake, candidates: Sequence[Candidate]) -> Iterator[Yielded]:
     """Stage, audit and publish the candidates of one step, all or none.
 
     Raises:
@@ -109,8 +107,35 @@ def check_result(table: str, finding: Finding) -> dg.AssetCheckResult:
 
 
 def preview(table: Table, frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
-    """The first rows, for a person: ids of users hidden, long texts cut, numbers short."""
-    return dg.MetadataValue.md(markdown(hide_persons(table, frame.head(PREVIEW_ROWS))) if frame.height else "no rows")
+    """What a person may see of a partition in the event log, which many read and nobody empties.
+
+    The first rows, ids of persons hidden, long texts cut, numbers short. Of a private table only the columns that may
+    be shown; one without any has no row here, only how full its columns are.
+    """
+    if frame.is_empty():
+        return dg.MetadataValue.md("no rows")
+    if table.private and not table.shown:
+        return dg.MetadataValue.md(f"Private, so no rows are shown.\n\n{markdown(_outline(table, frame))}")
+    shown = frame.head(PREVIEW_ROWS).select(table.shown if table.private else pl.all())
+    note = "Columns with exact numbers about users are left out.\n\n" if table.private else ""
+    return dg.MetadataValue.md(note + markdown(hide_persons(table, shown)))
+
+
+def in_fives(users: int) -> int:
+    """A number of users as it may stand in the event log: rounded down to a multiple of 5."""
+    return users // 5 * 5
+
+
+def _outline(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
+    """A row for each column: how much of it is filled, how many values there are (of persons, rounded down to 5)."""
+    values = {c: frame[c].n_unique() for c in frame.columns}
+    return pl.DataFrame(
+        {
+            "column": frame.columns,
+            "filled": [f"{1 - frame[c].null_count() / frame.height:.0%}" for c in frame.columns],
+            "different values": [in_fives(n) if c in table.persons else n for c, n in values.items()],
+        }
+    )
 
 
 def markdown(frame: pl.DataFrame) -> str:

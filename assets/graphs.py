@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.gate import Candidate, Yielded, gate
+from assets.gate import Candidate, Yielded, gate, in_fives
 from assets.tables import shares, table_asset, today
 from coterie.graphs import interest_graph, user_graph
 from coterie.tables import INTEREST_GRAPH, USER_GRAPH
@@ -62,8 +62,8 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                         )
                     ],
                     metadata=shares(
-                        users=len(set(frame["source"]) | set(frame["target"])),
-                        users_with_interests=len(known),
+                        users=in_fives(len(set(frame["source"]) | set(frame["target"]))),
+                        users_with_interests=in_fives(len(known)),
                         ties=frame.height,
                     ),
                 )

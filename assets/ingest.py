@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import dagster as dg
 import polars as pl
 
-from assets.gate import Candidate, GateError, Yielded, check_result, gate
+from assets.gate import Candidate, GateError, Yielded, check_result, gate, in_fives
 from assets.tables import YESTERDAY, check_specs, refuses_in_words, shares, spec, table_asset, today, yesterday
 from coterie.errors import SourceError
 from coterie.sources import DayRead, Source, SourceIndex, is_unusual, read_events, read_items, usual_rows
@@ -64,7 +64,13 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         index = opened.index()
         try:
             read = read_events(opened.source, index, day, pseudonym_key=log.key, forgotten=log.forgotten())
-            items = read_items(opened.source, item_ids=read.frame["item_id"].unique(), created_on=day)
+            items = read_items(
+                opened.source,
+                item_ids=read.frame["item_id"].unique(),
+                created_on=day,
+                pseudonym_key=log.key,
+                forgotten=log.forgotten(),
+            )
         except SourceError as error:
             finding = _unreadable(index, day, error)
             yield check_result("raw_events", finding)
@@ -86,7 +92,9 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                     ],
                     notes={"source_digest": read.digest},
                     metadata=shares(
-                        rows_read=read.read, repeats_removed=read.repeated, users=read.frame["user_id"].n_unique()
+                        rows_read=read.read,
+                        repeats_removed=read.repeated,
+                        users=in_fives(read.frame["user_id"].n_unique()),
                     ),
                 ),
                 Candidate(QUARANTINE, rejects, metadata={"reasons": _reasons(rejects)}),
@@ -110,7 +118,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         yesterday(lake, method, "raw_items", day)
         source = log.open().source
         seen = lake.read("raw_events", day)["item_id"].unique()
-        read = read_items(source, item_ids=seen, created_on=day)
+        read = read_items(source, item_ids=seen, created_on=day, pseudonym_key=log.key, forgotten=log.forgotten())
         fresh = _new_or_changed(warehouse, lake, read.frame, day)
         yield from gate(
             context,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.gate import Candidate, Yielded, gate
+from assets.gate import Candidate, Yielded, gate, in_fives
 from assets.tables import YESTERDAY, shares, table_asset, today, yesterday
 from coterie.interests import user_interests
 from coterie.tables import USER_INTERESTS
@@ -45,7 +45,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                     USER_INTERESTS,
                     frame,
                     metadata=shares(
-                        users=frame["user_id"].n_unique(),
+                        users=in_fives(frame["user_id"].n_unique()),
                         interests=frame["interest_id"].n_unique(),
                         distinct_interests_at_q_5_percent=frame.filter(frame["q_value"] <= 0.05).height,
                         share_of_engagement_labelled=labelled / engagement.height if engagement.height else 0.0,

@@ -107,6 +107,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             strategies=strategies,
             communities=lake.read("communities", day),
             user_graph=lake.read("user_graph", day),
+            disclosure_k=method.disclosure_size,
         )
         proposed = strategies.filter(pl.col("status") == "proposed")["strategy_id"]
         strangers = frame.filter(~pl.col("strategy_id").is_in(proposed.implode()))
@@ -140,7 +141,12 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         day, lake = today(context), storage.lake
         made = [day - timedelta(days=horizon) for horizon in HORIZONS]
         issued = _on(lake, method, STRATEGIES, made)
-        frame = scorecard_of_day(day=day, days=_days(lake, warehouse, log, method, day, members_on=made), issued=issued)
+        frame = scorecard_of_day(
+            day=day,
+            days=_days(lake, warehouse, log, method, day, members_on=made),
+            issued=issued,
+            disclosure_k=method.disclosure_size,
+        )
         scored = coverage(scorecard=frame, strategies=issued)
         yield from gate(
             context,

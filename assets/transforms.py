@@ -28,11 +28,13 @@ LOOKS_BACK: Mapping[tuple[str, str], int | None] = {
     ("interests", "raw_items"): None,
     ("interests", "item_labels"): None,
     ("interests", "interest_daily"): 7,
+    ("marts", "communities"): 1,
+    ("marts", "interest_daily"): 7,
     ("marts", "strategies"): 28,
 }
 
-# Tables that a build reads of the days before and itself makes for the day.
-BASELINES = ("interest_daily",)
+# Builds that make a table for the day from the same table of the days before: they need its yesterday, not its today.
+BASELINES = (("interests", "interest_daily"),)
 
 
 class Translator(DagsterDbtTranslator):
@@ -129,7 +131,7 @@ def _files(lake: Lake, method: Method, tag: str, table: str, day: date) -> Seque
         MissingDayError: it is not.
     """
     before = LOOKS_BACK.get((tag, table), 0)
-    own_past = table in BASELINES and before is not None and before > 0
+    own_past = (tag, table) in BASELINES
     last = day - timedelta(days=1) if own_past else day
     if not lake.has(table, last) and not (own_past and method.is_first(day)):
         raise MissingDayError(f"{table} of {last} is not in the lake. Materialize {table} for {last} first.")

@@ -22,30 +22,41 @@ TIMESTAMP = pl.Datetime("us")
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its polars type, its meaning in one sentence, and whether it may be null."""
+    """A column: its polars type, its meaning in one sentence, whether it may be null, and whether it names a person."""
 
     name: str
     dtype: pl.DataType | type[pl.DataType]
     meaning: str
     nullable: bool = False
+    person: bool = False
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the lake: `key` identifies a row within a day and is the canonical order of its rows."""
+    """A table of the lake: `key` identifies a row within a day and is the canonical order of its rows.
+
+    A private table has rows about single users, or exact numbers about users: it stays in the lake. Of its columns,
+    `shown` tell nothing of the kind and may be seen by anybody who sees the event log.
+    """
 
     name: str
     group: Group
     row: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
-    private: bool = False  # rows about single users: never leaves the lake
+    private: bool = False
+    shown: tuple[str, ...] = ()
     made_by_dbt: bool = False
 
     @property
     def schema(self) -> dict[str, pl.DataType]:
         """Column name -> polars type, without `day`."""
         return {c.name: c.dtype() if isinstance(c.dtype, type) else c.dtype for c in self.columns}
+
+    @property
+    def persons(self) -> tuple[str, ...]:
+        """Columns that name a person, or may."""
+        return tuple(c.name for c in self.columns if c.person)
 
     def conform(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Cast to the contract's types, in its column order, rows in the order of the key.
@@ -70,8 +81,8 @@ class Table:
         return pl.DataFrame(schema=self.schema)
 
 
-def _text(name: str, meaning: str, nullable: bool = False) -> Column:
-    return Column(name, pl.String, meaning, nullable)
+def _text(name: str, meaning: str, nullable: bool = False, *, person: bool = False) -> Column:
+    return Column(name, pl.String, meaning, nullable, person)
 
 
 def _number(name: str, meaning: str, nullable: bool = False) -> Column:
@@ -82,7 +93,7 @@ def _count(name: str, meaning: str, nullable: bool = False) -> Column:
     return Column(name, pl.Int64, meaning, nullable)
 
 
-_USER = _text("user_id", "The user, as the source names them, or its keyed pseudonym")
+_USER = _text("user_id", "The user, as the source names them, or its keyed pseudonym", person=True)
 _ITEM = _text("item_id", "The item, as the source names it")
 _INTEREST = _text("interest_id", "The interest, an id of the taxonomy: domain.interest")
 _COMMUNITY = _text("community_id", "The community; the same id from day to day while its core continues")
@@ -116,7 +127,7 @@ RAW_ITEMS = Table(
     ("item_id",),
     (
         _ITEM,
-        _text("creator_id", "Who made it", True),
+        _text("creator_id", "Who made it, named like users; null if unknown or forgotten", True, person=True),
         _text("text", "Its caption, title or body", True),
         _text("hashtags", "Its tags, as a JSON list", True),
         _text("language", "Two-letter language code, from the source or guessed from the script; und if unknown"),
@@ -134,7 +145,7 @@ QUARANTINE = Table(
     (
         _text("table_name", "The table that the row was meant for"),
         _text("reason", "The rule that it breaks, in words"),
-        _text("payload", "The row as it came, as JSON"),
+        _text("payload", "The row as it came, as JSON", person=True),
         _count("copies", "How often this very row came"),
     ),
     private=True,
@@ -198,6 +209,7 @@ INTEREST_DAILY = Table(
         _number("p_value", "Two-sided p-value of that change", True),
         _number("q_value", "The same after Benjamini-Hochberg over the day's interests", True),
     ),
+    private=True,
     made_by_dbt=True,
 )
 USER_INTERESTS = Table(
@@ -239,6 +251,7 @@ INTEREST_GRAPH = Table(
         _number("p_value", "Probability of so many users by chance (Poisson)"),
         _number("q_value", "The same after Benjamini-Hochberg over the day's pairs"),
     ),
+    private=True,
 )
 USER_GRAPH = Table(
     "user_graph",
@@ -246,8 +259,8 @@ USER_GRAPH = Table(
     "a pair of users, as of the day",
     ("source", "target"),
     (
-        _text("source", "The user that comes first in the alphabet"),
-        _text("target", "The other user"),
+        _text("source", "The user that comes first in the alphabet", person=True),
+        _text("target", "The other user", person=True),
         _number("weight", "Cosine similarity of their interest profiles, in (0, 1]"),
     ),
     private=True,
@@ -289,6 +302,8 @@ COMMUNITIES = Table(
         _number("excess_square", "State of the test: decayed sum of its squares"),
         _number("excess_absolute", "State of the test: decayed sum of its sizes, signs left out"),
     ),
+    private=True,
+    shown=("community_id", "parent_id", "level", "verdict", "name", "summary"),
 )
 COMMUNITY_LINEAGE = Table(
     "community_lineage",
@@ -301,6 +316,8 @@ COMMUNITY_LINEAGE = Table(
         _text("from_ids", "JSON list of the communities that it came from, largest overlap first"),
         _number("overlap", "Share of the smaller side that both have in common"),
     ),
+    private=True,
+    shown=("community_id", "event", "from_ids"),
 )
 STRATEGIES = Table(
     "strategies",
@@ -329,6 +346,8 @@ STRATEGIES = Table(
         _text("kill_criterion", "What stops it early"),
         _text("status", "proposed, or withheld with the reason"),
     ),
+    private=True,
+    shown=("strategy_id", "kind", "community_id", "interest_id", "metric", "evaluability", "expires_on", "status"),
 )
 EXPERIMENT_PLANS = Table(
     "experiment_plans",
@@ -346,6 +365,8 @@ EXPERIMENT_PLANS = Table(
         _number("alpha_adjusted", "Significance level after correction for the day's strategies"),
         _text("metrics", "JSON: primary and guardrail metrics with today's mean and standard deviation"),
     ),
+    private=True,
+    shown=("strategy_id", "unit", "users_per_arm", "days"),
 )
 STRATEGY_SCORECARD = Table(
     "strategy_scorecard",
@@ -366,6 +387,8 @@ STRATEGY_SCORECARD = Table(
         Column("in_interval", pl.Boolean, "Whether prediction and outcome agree within both errors at 90 %", True),
         _text("verdict", "hit, miss or not_scorable"),
     ),
+    private=True,
+    shown=("strategy_id", "issued_on", "horizon_days", "verdict"),
 )
 MART_INTEREST_TRENDS = Table(
     "mart_interest_trends",
@@ -379,13 +402,20 @@ MART_INTEREST_TRENDS = Table(
         _count(
             "users_rounded", "Users who engaged, rounded down to a multiple of 5; null below the disclosure size", True
         ),
-        _number("demand_share", "Share of the day's engagement", True),
+        _number("demand_share", "Share of the day's engagement, no finer than five of the day's active users", True),
         _number("supply_share", "Share of the day's new items", True),
         _number("gap", "demand_share - supply_share", True),
-        _number("baseline_share", "Share of active users over the seven days before", True),
-        _number("trend_ratio", "Today's share of active users over that baseline", True),
-        _number("q_value", "Chance of such a change, corrected over interests", True),
-        _text("trend", "rising, falling, steady or unknown"),
+        _number(
+            "baseline_share",
+            "Share of active users over the seven days before, from rounded counts; null if one is hidden",
+            True,
+        ),
+        _number("trend_ratio", "Today's share of active users over that baseline, from rounded counts", True),
+        _number("q_value", "Chance of such a change, from rounded counts, corrected over interests", True),
+        _text(
+            "trend",
+            "rising, falling, steady or unknown; where the baseline is null, as far as hidden counts allow no doubt",
+        ),
     ),
     made_by_dbt=True,
 )
@@ -399,8 +429,10 @@ MART_COMMUNITY_DAY = Table(
         _text("name", "Its name"),
         _text("verdict", "real, weak or artefact"),
         _count("users_rounded", "Members, rounded down to a multiple of 5"),
-        _number("q_value", "Chance of so much shared engagement, corrected over communities", True),
-        _number("stability", "Share of yesterday's members who stayed", True),
+        _number(
+            "q_value", "Chance of so much shared engagement, corrected over communities; rounded up to one digit", True
+        ),
+        _number("stability", "Share of yesterday's members who stayed, no finer than five of them", True),
         _text("event", "What happened to it that day: born, continued, split or merged", True),
         _text("summary", "One sentence that says what its members want"),
         _count("proposed_strategies", "Suggestions made for it that day"),
@@ -419,11 +451,17 @@ MART_STRATEGY_BOARD = Table(
         _text("interest", "Name of the interest"),
         _count("users_rounded", "Members, rounded down to a multiple of 5"),
         _text("metric", "What the effect measures"),
-        _number("baseline", "The metric where the suggestion is not followed"),
-        _number("effect", "Predicted difference", True),
-        _number("effect_low", "Lower end of its 90 % interval", True),
-        _number("effect_high", "Upper end of its 90 % interval", True),
-        _number("q_value", "Chance of no difference, corrected over the day's candidates", True),
+        _number(
+            "baseline",
+            "The metric where the suggestion is not followed, rounded like the effect; null if not evaluable",
+            True,
+        ),
+        _number("effect", "Predicted difference, rounded to between a fifth and a half of its standard error", True),
+        _number("effect_low", "Lower end of its 90 % interval, rounded like the effect", True),
+        _number("effect_high", "Upper end of its 90 % interval, rounded like the effect", True),
+        _number(
+            "q_value", "Chance of no difference, corrected over the day's candidates; rounded up to one digit", True
+        ),
         _text("evaluability", "How the effect is known"),
         _text("status", "proposed, or withheld with the reason"),
         _count("users_per_arm", "Users needed in each arm of a test", True),
@@ -472,16 +510,11 @@ def markdown(tables: Iterable[Table] = TABLES.values()) -> str:
     ]
     for table in tables:
         made = "dbt" if table.made_by_dbt else "Python"
-        privacy = (
-            "Private: rows about single users."
-            if table.private
-            else "May be shown, counts under the disclosure size apart."
-        )
         parts += [
             "",
             f"## `{table.name}`",
             "",
-            f"One row is {table.row}. Group `{table.group}`, made by {made}. {privacy}",
+            f"One row is {table.row}. Group `{table.group}`, made by {made}. {_privacy(table)}",
             f"Key within a day: {', '.join(f'`{k}`' for k in table.key)}.",
             "",
             "| column | type | null | meaning |",
@@ -492,3 +525,11 @@ def markdown(tables: Iterable[Table] = TABLES.values()) -> str:
             for c in table.columns
         ]
     return "\n".join(parts) + "\n"
+
+
+def _privacy(table: Table) -> str:
+    if table.private:
+        return "Private: rows about single users." if table.persons else "Private: exact numbers about users."
+    if table.group == "reports":
+        return "May leave the lake: nothing about fewer users than the disclosure size, and rounded."
+    return f"About items, not users{f', `{table.persons[0]}` apart' if table.persons else ''}."

@@ -2,10 +2,10 @@
 
 A suite is data: one YAML file a table, in which a named check holds one or more expectations. One check comes from
 the table's contract and needs no writing: `contract` bounds the row count, and expects exactly the contract's columns,
-no nulls where none may be, and no key twice.
+no nulls where none may be, no number that is not finite, and no key twice.
 """
 
-import hashlib
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Severity = Literal["error", "warning"]
 SAMPLE_ROWS = 10
 FULL = "ColumnValuesToNotBeNull"
-PERSONAL = ("user_id", "source", "target", "payload")
+FINITE = ("ColumnValuesToBeBetween", {"min_value": -sys.float_info.max, "max_value": sys.float_info.max})
 
 
 @dataclass(frozen=True)
@@ -93,12 +93,17 @@ def _contract(table: Table, fewest: int, most: int) -> Check:
     )
     return Check(
         "contract",
-        f"At least {fewest} and at most {most} rows, exactly the contract's columns, no nulls where it allows none, no "
-        f"two rows with the same {key}",
+        f"At least {fewest} and at most {most} rows, exactly the contract's columns, no nulls where it allows none, "
+        f"finite numbers, no two rows with the same {key}",
         (
             Expectation("TableRowCountToBeBetween", {"min_value": fewest, "max_value": most}),
             Expectation("TableColumnsToMatchSet", {"column_set": list(table.schema), "exact_match": True}),
             *(Expectation(FULL, {"column": c.name}) for c in table.columns if not c.nullable),
+            *(
+                Expectation(FINITE[0], {"column": name, **FINITE[1]})
+                for name, t in table.schema.items()
+                if t.is_float()
+            ),
             unique,
         ),
     )
@@ -139,15 +144,20 @@ def audit(suite: Suite, frame: pl.DataFrame) -> list[Finding]:
 
 
 def _holds(expectation: Expectation, frame: pl.DataFrame) -> bool:
-    """Whether a column has no nulls, which polars knows at once: half of a day's audit would be spent on asking again.
+    """Whether a column has no nulls, or only finite numbers, which polars knows at once.
 
-    Only what fails, or cannot be run, is left to Great Expectations.
+    Half of a day's audit would be spent on asking again: only what fails, or cannot be run, is left to Great
+    Expectations.
     """
     column = expectation.arguments.get("column")
-    if expectation.kind != FULL or column not in frame.columns:
+    if column not in frame.columns:
         return False
     values = frame[column]
-    return values.null_count() == 0 and not (values.dtype.is_float() and values.is_nan().any())
+    if (expectation.kind, expectation.arguments) == (FULL, {"column": column}):
+        return values.null_count() == 0
+    if (expectation.kind, expectation.arguments) == (FINITE[0], {"column": column, **FINITE[1]}):
+        return values.dtype.is_float() and bool(values.is_finite().all())
+    return False
 
 
 def _finding(
@@ -158,7 +168,7 @@ def _finding(
         return Finding(check.name, False, f"{table.name}: not every expectation of {check.name} was run")
     if not failed:
         return Finding(check.name, True, check.says, check.severity, {"rows": frame.height})
-    said = [_words(result) for result in failed]
+    said = [_words(table, result) for result in failed]
     rows: set[int] = set()
     for result in failed:
         rows |= {i for i in (result.result or {}).get("partial_unexpected_index_list") or [] if isinstance(i, int)}
@@ -186,16 +196,21 @@ def _kind(result: "ExpectationValidationResult") -> str:
     return "".join(part.capitalize() for part in str(_configuration(result).type).split("_")[1:])
 
 
-def _words(result: "ExpectationValidationResult") -> str:
-    """What an expectation found, in one clause: Great Expectations' own numbers, or why it could not run."""
+def _words(table: Table, result: "ExpectationValidationResult") -> str:
+    """What an expectation found, in one clause: Great Expectations' own numbers, or why it could not run.
+
+    Values of columns that name persons are left out: messages are kept for ever.
+    """
     kwargs = _configuration(result).kwargs
-    where = kwargs.get("column") or ", ".join(kwargs.get("column_list") or [])
+    columns = [kwargs[name] for name in ("column", "column_A", "column_B") if kwargs.get(name)]
+    columns += kwargs.get("column_list") or []
+    where = ", ".join(columns)
     found = result.result or {}
     if "unexpected_count" in found:
         values = ", ".join(
             repr(v) for v in list(dict.fromkeys(map(str, found.get("partial_unexpected_list") or [])))[:3]
         )
-        personal = any(name in where.split(", ") for name in PERSONAL)
+        personal = not set(columns).isdisjoint(table.persons)
         of = f" of {found.get('element_count')}" if found.get("element_count") is not None else ""
         return f"Expect{_kind(result)} on {where}: {found['unexpected_count']}{of} rows break it" + (
             f", such as {values}" if values and not personal else ""
@@ -218,11 +233,16 @@ def _exception(result: "ExpectationValidationResult") -> str:
 
 
 def hide_persons(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
-    """Replace ids of persons by short hashes, and leave payloads out: samples end up in an event log for ever."""
-    persons = [c for c in ("user_id", "source", "target") if table.private and c in frame.columns]
-    hidden = [pl.col(c).map_elements(_hidden, return_dtype=pl.String) for c in persons]
-    return frame.with_columns(hidden).drop("payload", strict=False)
+    """Some rows of a table, or of a check on it, without ids of persons: they end up in an event log for ever.
 
-
-def _hidden(value: str) -> str:
-    return "hidden-" + hashlib.blake2b(value.encode(), digest_size=4).hexdigest()
+    A person becomes user-1, user-2, ... in the order of the rows, so that rows about the same person can be told, and
+    nothing can be looked up. Payloads, which hold whatever came, are left out.
+    """
+    shown = frame.drop("payload", strict=False)
+    columns = [c for c in table.persons if c in shown.columns]
+    aliases: dict[object, str] = {}
+    for row in shown.select(columns).iter_rows():
+        for person in row:
+            if person is not None:
+                aliases.setdefault(person, f"user-{len(aliases) + 1}")
+    return shown.with_columns(pl.Series(c, [aliases.get(v) for v in shown[c]], dtype=pl.String) for c in columns)

@@ -21,7 +21,7 @@ def add_forgotten(home: Path, user_ids: Iterable[str]) -> None:
 
 
 def forget_users(lake: Lake, user_ids: Iterable[str]) -> dict[str, int]:
-    """Put users on the list, then take them out of every private table; rows removed by table.
+    """Put users on the list, then take them out of every table that names persons; rows removed, see `Lake.forget`.
 
     The list comes first: a day that is ingested meanwhile already leaves them out.
     """

@@ -23,9 +23,11 @@ import pyarrow.parquet as pq
 
 from coterie.errors import MissingDayError
 from coterie.tables import TABLES, Table
+from resources.persons import named_in, unnamed
 
 PART = "part-0.parquet"
 VIEWS = "coterie.duckdb"
+NOTE = "coterie."  # how the names of notes inside a file begin
 # Fixed, so that the bytes do not depend on how many threads made the frame.
 ROW_GROUP_ROWS = 131_072
 # The contract's types as DuckDB and Spark call them.
@@ -102,7 +104,7 @@ class Lake:
         path = self.partition(table, day)
         if not path.exists():
             return None
-        found = (pq.read_metadata(path).metadata or {}).get(f"coterie.{key}".encode())
+        found = (pq.read_metadata(path).metadata or {}).get(f"{NOTE}{key}".encode())
         return None if found is None else found.decode()
 
     # -- writing ---------------------------------------------------------------------------------------------------
@@ -116,13 +118,19 @@ class Lake:
         The partition is locked meanwhile (by the kernel, so a killed process leaves no lock behind): two runs of the
         same table and day take turns instead of writing into each other's file.
         """
-        folder = self.home / "stage" / table.name / f"day={day.isoformat()}"
-        with own_folder(folder):
-            path = folder / PART
-            candidate = table.conform(frame)
-            metadata = {f"coterie.{key}": text for key, text in (notes or {}).items()}
-            candidate.rechunk().write_parquet(path, row_group_size=ROW_GROUP_ROWS, metadata=metadata)
-            yield Staged(table, day, path, candidate)
+        with own_folder(self._folder(table, day)) as folder:
+            yield self._write(table, day, folder, frame, notes or {})
+
+    def _folder(self, table: Table, day: date) -> Path:
+        return self.home / "stage" / table.name / f"day={day.isoformat()}"
+
+    @staticmethod
+    def _write(table: Table, day: date, folder: Path, frame: pl.DataFrame, notes: Mapping[str, str]) -> Staged:
+        path = folder / PART
+        candidate = table.conform(frame)
+        metadata = {f"{NOTE}{key}": text for key, text in notes.items()}
+        candidate.rechunk().write_parquet(path, row_group_size=ROW_GROUP_ROWS, metadata=metadata)
+        return Staged(table, day, path, candidate)
 
     def publish(self, staged: Staged) -> Path:
         """Put a candidate in the place of the day's partition: one rename, so readers see the old file or the new."""
@@ -136,32 +144,37 @@ class Lake:
         return target
 
     def forget(self, user_ids: Iterable[str]) -> dict[str, int]:
-        """Take users out of every partition of every private table; returns the rows removed by table.
+        """Take users out of every partition of every table that names persons.
 
-        Each partition is rewritten by the same atomic rename as any other. Notes inside the files are kept.
+        Rows about them are removed, rejected rows included that hold one of the ids; items that they made stay,
+        without saying so. Each partition is read and rewritten under its lock, by the same atomic rename as any other.
+        Notes inside the files are kept.
+
+        Returns:
+            Rows removed by table; items by `raw_items.creator_id`.
         """
-        gone = pl.Series("user_id", sorted(set(user_ids)), dtype=pl.String)
-        removed: dict[str, int] = {}
-        for table in (t for t in TABLES.values() if t.private):
-            columns = [c for c in ("user_id", "source", "target") if c in table.schema]
+        gone = frozenset(user for user in user_ids if user.strip())
+        changed: dict[str, int] = {}
+        for table in (t for t in TABLES.values() if t.persons):
+            label = table.name if table.private else ", ".join(f"{table.name}.{c}" for c in table.persons)
             for day in self.days(table.name):
-                frame = self.read(table.name, day)
-                if table.name == "quarantine":
-                    # Payloads are JSON: the quotes keep "u1" from matching "u10".
-                    quoted = [json.dumps(user, ensure_ascii=False) for user in gone]
-                    kept = frame.filter(~pl.col("payload").str.contains_any(quoted)) if quoted else frame
-                else:
-                    kept = frame.filter(~pl.any_horizontal(pl.col(c).is_in(gone.implode()) for c in columns))
-                if kept.height < frame.height:
-                    removed[table.name] = removed.get(table.name, 0) + frame.height - kept.height
-                    notes = {
-                        key.decode().removeprefix("coterie."): text.decode()
-                        for key, text in (pq.read_metadata(self.partition(table.name, day)).metadata or {}).items()
-                        if key.startswith(b"coterie.")
-                    }
-                    with self.stage(table, day, kept, notes) as staged:
-                        self.publish(staged)
-        return removed
+                if count := self._forget_in(table, day, gone):
+                    changed[label] = changed.get(label, 0) + count
+        return changed
+
+    def _forget_in(self, table: Table, day: date, gone: frozenset[str]) -> int:
+        with own_folder(self._folder(table, day)) as folder:
+            frame = self.read(table.name, day)
+            named = named_in(table, frame, gone)
+            count = int(named.sum())
+            if count:
+                kept = frame.filter(~named) if table.private else unnamed(table, frame, named)
+                self.publish(self._write(table, day, folder, kept, self._notes(table.name, day)))
+        return count
+
+    def _notes(self, table: str, day: date) -> dict[str, str]:
+        stored = pq.read_metadata(self.partition(table, day)).metadata or {}
+        return {k.decode().removeprefix(NOTE): v.decode() for k, v in stored.items() if k.startswith(NOTE.encode())}
 
     # -- the views file --------------------------------------------------------------------------------------------
 

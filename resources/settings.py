@@ -38,8 +38,8 @@ class Settings(BaseSettings):
     half_life_days: Annotated[float, Field(gt=0, le=3650)] = Field(
         14.0, description="Days after which an engagement counts half as much"
     )
-    disclosure_size: Annotated[int, Field(ge=2)] = Field(
-        20, description="Nothing about fewer users leaves the private tables"
+    disclosure_size: Annotated[int, Field(ge=5)] = Field(
+        20, description="Nothing about fewer users leaves the private tables; at least 5, as counts are told in fives"
     )
     graph_users: Annotated[int, Field(ge=100)] = Field(
         50_000, description="Most users in the user graph; above it a sample stands for all"

@@ -62,7 +62,7 @@ class SmallLake:
 
     def build(self, tag: str, day: date, dbt: Dbt | None = None) -> DbtBuild:
         first = {"raw_items": date.min, "item_labels": date.min, "interest_daily": day - timedelta(days=7)}
-        first["strategies"] = day - timedelta(days=14)
+        first |= {"strategies": day - timedelta(days=14), "communities": day - timedelta(days=1)}
         dbt = dbt or self.dbt
         stage = self.folder / "stage" / tag / str(day)
         stage.mkdir(parents=True, exist_ok=True)
@@ -427,7 +427,8 @@ def test_a_planted_rise_reads_as_rising(nine_days: tuple[SmallLake, list[pl.Data
     lake, made = nine_days
     frame = lake.publish("marts", FIRST + timedelta(days=8))["mart_interest_trends"]
     assert frame.filter(pl.col("interest_id") == INTERESTS[6])["trend"].item() == "rising"
-    assert set(frame["interest_id"]) == set(made[8]["interest_id"])
+    told = made[8].filter((pl.col("users") >= 20) | (pl.col("supply") > 0))
+    assert set(frame["interest_id"]) == set(told["interest_id"])
 
 
 def test_an_interest_that_is_only_offered_has_a_row(lake: SmallLake):
@@ -485,31 +486,118 @@ def interest(name: str, users: int, **more: object) -> dict[str, object]:
 
 
 def test_few_users_are_not_told(lake: SmallLake):
-    day = FIRST + timedelta(days=3)
+    day = FIRST + timedelta(days=4)
     told = {"baseline_share": 0.1, "trend_ratio": 2.0, "trend_z": 4.0, "p_value": 0.001, "q_value": 0.01}
-    few, enough, fresh = INTERESTS[:3]
-    for age, users in ((0, 19), (1, 20)):
+    few, enough, fresh, unoffered, soaring = INTERESTS[:5]
+    for age in range(4):
         then = FIRST + timedelta(days=age)
-        lake.put("interest_daily", then, [interest(few, 100), interest(enough, users)])
-    lake.put("interest_daily", FIRST + timedelta(days=2), [interest(fresh, 19)])
-    lake.put(
-        "interest_daily", day, [interest(few, 19, **told), interest(enough, 24, **told), interest(fresh, 20, **told)]
-    )
+        users = {few: 100, enough: 24 if age else 20, fresh: 20 if age else 19}
+        lake.put("interest_daily", then, [interest(name, n) for name, n in users.items()])
+    users = {few: 19, enough: 24, fresh: 24, unoffered: 19, soaring: 239}
+    supply = {unoffered: {"supply": 0.0, "supply_share": 0.0}}
+    lake.put("interest_daily", day, [interest(i, n, **told, **supply.get(i, {})) for i, n in users.items()])
     rows = {r["interest_id"]: r for r in lake.publish("marts", day)["mart_interest_trends"].iter_rows(named=True)}
     numbers = ["users_rounded", "demand_share", "gap", "baseline_share", "trend_ratio", "q_value", "trend"]
     assert [rows[few][c] for c in numbers] == [None] * 6 + ["unknown"]
-    assert [rows[enough][c] for c in numbers] == [20, 0.3, pytest.approx(0.2), 0.1, 2.0, 0.01, "rising"]
-    # Nineteen in the days before: how many more there are now would tell how few they were.
-    assert [rows[fresh][c] for c in numbers] == [20, 0.3, pytest.approx(0.2), None, None, None, "rising"]
     assert rows[few]["supply_share"] == 0.1  # about items, not users
+    # Twenty a day, as far as is told: today's 24 are no more than the days before.
+    assert [rows[enough][c] for c in numbers] == [20, 0.3, pytest.approx(0.2), 0.05, 1.0, 1.0, "steady"]
+    # Nineteen on one of the days before: how many more there are now would tell how few they were.
+    assert [rows[fresh][c] for c in numbers] == [20, 0.3, pytest.approx(0.2), None, None, None, "unknown"]
+    # Whatever they were, these are more: that much can be said, but not by how much.
+    assert [rows[soaring][c] for c in numbers] == [235, 0.3, pytest.approx(0.2), None, None, None, "rising"]
+    assert unoffered not in rows, "that somebody cared is already something about few users"
 
 
-@pytest.mark.parametrize(
-    ("z", "q", "word"), [(3.0, 0.05, "rising"), (-3.0, 0.01, "falling"), (3.0, 0.06, "steady"), (None, None, "unknown")]
-)
-def test_trends_in_a_word(lake: SmallLake, z: float | None, q: float | None, word: str):
-    lake.put("interest_daily", FIRST, [interest(INTERESTS[0], 100, trend_z=z, q_value=q)])
-    assert lake.publish("marts", FIRST)["mart_interest_trends"]["trend"].to_list() == [word]
+@pytest.mark.parametrize(("users", "word"), [(150, "rising"), (60, "falling"), (105, "steady"), (19, "unknown")])
+def test_trends_in_a_word(lake: SmallLake, users: int, word: str):
+    for age in range(8):
+        lake.put("interest_daily", FIRST + timedelta(days=age), [interest(INTERESTS[0], users if age == 7 else 100)])
+    frame = lake.publish("marts", FIRST + timedelta(days=7))["mart_interest_trends"]
+    assert frame["trend"].to_list() == [word]
+
+
+def test_two_days_before_are_too_few_for_a_trend(lake: SmallLake):
+    for age in range(3):
+        lake.put("interest_daily", FIRST + timedelta(days=age), [interest(INTERESTS[0], 100)])
+    row = lake.publish("marts", FIRST + timedelta(days=2))["mart_interest_trends"].row(0, named=True)
+    assert (row["baseline_share"], row["trend_ratio"], row["q_value"], row["trend"]) == (0.25, 1.0, None, "unknown")
+
+
+# -- attacks on the marts ------------------------------------------------------------------------------------------
+
+
+def a_lake_of_counts(lake: SmallLake, more: int) -> list[dict[str, pl.DataFrame]]:
+    """Marts of two consecutive days. `more`, up to four, is added to counts that are multiples of five."""
+    told, rises, *hidden = INTERESTS[:4]
+    for age in range(9):
+        day = FIRST + timedelta(days=age)
+        users = {told: 60, rises: 200 if age > 6 else 60, hidden[0]: 15, hidden[1]: 10}
+        rows = [interest(name, n + more, active_users=400 + more) for name, n in users.items()]
+        lake.put("interest_daily", day, rows)
+        there = {"community_id": "c", "verdict": "real", "q_value": 0.05 - more / 1000}
+        lake.put("communities", day, [there | {"users": 60 + more, "stability": (45 + more / 5) / 60}])
+    suggested = {"strategy_id": "s", "kind": "boost_interest", "community_id": "c", "interest_id": INTERESTS[0]}
+    effect = {"effect": 0.1, "effect_low": 0.05, "effect_high": 0.15, "std_error": 0.03, "q_value": 0.02}
+    joined = {k: v + more / 5000 for k, v in effect.items()} | {"baseline": 0.2 + more / 5000, "q_value": 0.02}
+    marts = []
+    for age in (7, 8):
+        day = FIRST + timedelta(days=age)
+        row = suggested | joined | {"users_affected": 60 + more, "evaluability": "observational"}
+        lake.put("strategies", day, [row])
+        marts.append(lake.publish("marts", day))
+    return marts
+
+
+@pytest.mark.parametrize("more", [1, 4])
+def test_users_who_do_not_fill_a_five_leave_no_trace(tmp_path: Path, dbt: Dbt, more: int):
+    plain = a_lake_of_counts(SmallLake(tmp_path / "plain", dbt), 0)
+    joined = a_lake_of_counts(SmallLake(tmp_path / "joined", dbt), more)
+    for before, after in zip(plain, joined, strict=True):
+        for name, frame in before.items():
+            assert frame.height
+            assert frame.equals(after[name]), name
+    trends = plain[1]["mart_interest_trends"].sort("interest_id")
+    assert trends["users_rounded"].to_list() == [60, 200, None, None]
+    assert trends["q_value"].null_count() == 2
+
+
+def test_one_user_who_joins_shows_as_nobody_or_as_five(tmp_path: Path, dbt: Dbt):
+    lake = SmallLake(tmp_path, dbt)
+    for age in range(5):
+        day = FIRST + timedelta(days=age)
+        random_day(lake, day, users=400)
+        for tag in ("engagement", "interests"):
+            lake.publish(tag, day)
+    last = [FIRST + timedelta(days=age) for age in (3, 4)]
+    before = [lake.publish("marts", day)["mart_interest_trends"] for day in last]
+    exact = [pl.read_parquet(lake.files("interest_daily", day, day)) for day in last]
+    for day in last:  # one more user likes an item of each interest
+        events = pl.read_parquet(lake.files("raw_events", day, day))
+        liked = events.filter(pl.col("kind") == "positive").unique("item_id", keep="first", maintain_order=True)
+        new = liked.with_columns(pl.lit("newcomer").alias("user_id"), event_id="new" + pl.col("event_id"))
+        lake.put("raw_events", day, pl.concat([events, new]))
+        for tag in ("engagement", "interests"):
+            lake.publish(tag, day)
+    after = [lake.publish("marts", day)["mart_interest_trends"] for day in last]
+    untold = 0
+    for day, old, new, counts in zip(last, before, after, exact, strict=True):
+        joined = pl.read_parquet(lake.files("interest_daily", day, day))
+        assert joined["users"].sum() > counts["users"].sum(), "the newcomer is in the exact table"
+        active = counts["active_users"][0]
+        assert active // 5 == joined["active_users"][0] // 5, "else every share moves"
+        both = old.join(new, on="interest_id", suffix="_new").drop_nulls("users_rounded")
+        assert both.height > 3
+        for row in both.iter_rows(named=True):
+            step = row["users_rounded_new"] - row["users_rounded"]
+            assert step in (0, 5)
+            untold += step == 0
+            moved = (row["demand_share_new"] - row["demand_share"]) / (5 / (active // 5 * 5))
+            assert moved == pytest.approx(round(moved), abs=1e-9), "a share moves by fives of users, or not at all"
+            if row["trend_ratio"] is not None:
+                told = row["trend_ratio"] * row["baseline_share"] * (active // 5 * 5)
+                assert told == pytest.approx(row["users_rounded"]), "the ratio tells the exact count"
+    assert untold
 
 
 def test_another_disclosure_size_counts_with_the_same_parsed_project(lake: SmallLake, dbt: Dbt):
@@ -530,9 +618,12 @@ def test_community_day_tells_the_news(lake: SmallLake):
     lake.put(
         "communities",
         day,
-        [{"community_id": c, "users": n, "verdict": "real", "name": f"N {c}"} for c, n in sizes.items()],
+        [
+            {"community_id": c, "users": n, "verdict": "real", "name": f"N {c}", "stability": 41 / 57}
+            for c, n in sizes.items()
+        ],
     )
-    lake.put("communities", FIRST, [{"community_id": "gone", "users": 500}])
+    lake.put("communities", FIRST, [{"community_id": "gone", "users": 500}, {"community_id": "quiet", "users": 57}])
     news = [("split", "continued"), ("split", "split"), ("born", "born"), ("gone", "died"), ("small", "continued")]
     lake.put("community_lineage", day, [{"community_id": c, "event": event} for c, event in news])
     suggested = [
@@ -549,19 +640,41 @@ def test_community_day_tells_the_news(lake: SmallLake):
         ("quiet", "N quiet", 1000, None, 0),
         ("split", "N split", 20, "split", 2),
     ]
+    # 41 of 57 would tell both; of 55, in fives, it is 8 of 11. Nothing is told of what had no members yesterday.
+    assert frame["stability"].to_list() == [None, pytest.approx(8 / 11), None]
+
+
+@pytest.mark.parametrize(
+    ("q", "told"), [(0.0495, 0.05), (0.05, 0.05), (0.0501, 0.06), (0.97, 1.0), (1.0, 1.0), (0.0, 0.0001), (None, None)]
+)
+def test_a_q_value_is_rounded_up_to_one_digit(q: float | None, told: float | None):
+    with duckdb.connect() as connection:
+        sql = f"select {macros('disclosure.sql').q_at_most('q')} from (select cast($1 as double) as q)"
+        assert connection.execute(sql, [q]).fetchall() == [(pytest.approx(told) if told else told,)]
+
+
+@pytest.mark.parametrize(
+    ("error", "step"),
+    [(0.045, 0.02), (0.04, 0.02), (0.012, 0.005), (0.0039, 0.001), (7.0, 2.0), (0, None), (None, None)],
+)
+def test_an_estimate_is_rounded_to_a_fifth_to_a_half_of_its_error(error: float | None, step: float | None):
+    with duckdb.connect() as connection:
+        sql = f"select {macros('disclosure.sql').step_of('e')} from (select cast($1 as double) as e)"
+        assert connection.execute(sql, [error]).fetchall() == [(pytest.approx(step) if step else step,)]
 
 
 def test_the_board_shows_plan_and_record(lake: SmallLake):
     day = FIRST + timedelta(days=7)
     boost = {"kind": "boost_interest", "community_id": "c", "interest_id": INTERESTS[0], "users_affected": 41}
-    effect = {"effect": 0.1, "effect_low": 0.05, "effect_high": 0.2}
+    effect = {"effect": 0.1034, "effect_low": 0.0512, "effect_high": 0.1987, "std_error": 0.045, "q_value": 0.0213}
     lake.put("strategies", FIRST, [{"strategy_id": s, "kind": "boost_interest"} for s in ("w", "x", "y", "z")])
     lake.put(
         "strategies",
         day,
         [
-            {"strategy_id": "w", **boost, **effect},
-            {"strategy_id": "v", **boost, "kind": "close_supply_gap", "interest_id": "old.one", "community_id": "lost"},
+            {"strategy_id": "w", **boost, **effect, "baseline": 3 / 1365},
+            {"strategy_id": "v", **boost, "kind": "close_supply_gap", "interest_id": "old.one", "community_id": "lost"}
+            | {"evaluability": "not_evaluable", "baseline": 0.4},
             {"strategy_id": "u", **boost, "users_affected": 19},
         ],
     )
@@ -577,6 +690,9 @@ def test_the_board_shows_plan_and_record(lake: SmallLake):
     shown = ["community", "interest", "users_rounded", "users_per_arm", "test_days", "scored", "hit_rate"]
     assert [rows["w"][c] for c in shown] == ["Cooks", "Name of d0.i0", 40, 900, 12, 3, pytest.approx(2 / 3)]
     assert [rows["v"][c] for c in shown] == ["lost", "old.one", 40, None, None, 0, None]
+    estimates = ["baseline", "effect", "effect_low", "effect_high", "q_value"]
+    assert [rows["w"][c] for c in estimates] == [0.0, 0.1, 0.06, 0.2, 0.03]  # in steps of 0.02
+    assert [rows["v"][c] for c in estimates] == [None] * 5
 
 
 def test_the_project_file_names_no_day_and_sends_no_statistics():

@@ -61,7 +61,7 @@ def trends(frame: pl.DataFrame) -> str:
 
 def gaps(frame: pl.DataFrame) -> str:
     """Demand share minus supply share per interest, widest gaps first."""
-    known = frame.filter(pl.col("gap").is_not_null() & pl.col("baseline_share").is_not_null())
+    known = frame.filter(pl.col("gap").is_not_null())
     if known.is_empty():
         return ""
     shown = (

@@ -78,11 +78,15 @@ def _what_changed(tables: DayTables) -> str:
         before = set(tables.communities_before["community_id"])
         now = set(tables.communities["community_id"])
         sentence += f"; {_are(now - before)} new since yesterday and {_are(before - now)} gone"
-    rising = tables.trends.filter(pl.col("trend") == "rising").sort("q_value", "interest")
+    rising = tables.trends.filter(pl.col("trend") == "rising").sort("q_value", "interest", nulls_last=True)
     if rising.height:
         top = rising.row(0, named=True)
         ratio = top["trend_ratio"]
-        pace = "hardly seen in the week before" if ratio is None else f"{ratio:.1f} times its share of the week before"
+        pace = (
+            "no comparison with the week before can be shown"
+            if ratio is None
+            else f"{ratio:.1f} times its share of the week before"
+        )
         sentence += f". {top['interest']} is rising: {pace}"
     return sentence + "."
 

@@ -70,7 +70,7 @@ def staged(
     plain_hash = row_hash(rows)
     if keyed:
         user = identifier(rows, columns.user_id, "user_id").value
-        rows = rows.with_text(columns.user_id, _pseudonym_sql(user))
+        rows = rows.with_text(columns.user_id, pseudonym_sql(user))
     fields = {name: identifier(rows, getattr(columns, name), name) for name in ("user_id", "item_id", "event_type")}
     if rows.offers(columns.event_id):
         fields["event_id"] = identifier(rows, columns.event_id, "event_id")
@@ -143,6 +143,7 @@ def _unread(name: str) -> str:
     return f"{_own('present ' + name)} AND {_own(name)} IS NULL"
 
 
-def _pseudonym_sql(user: str) -> str:
+def pseudonym_sql(user: str) -> str:
+    """SQL for what `pseudonym` makes of a user id, with the key of `set_key`."""
     inner = f"unhex(sha256(getvariable('inner_pad') || encode({user})))"
     return f"substr(sha256(getvariable('outer_pad') || {inner}), 1, {PSEUDONYM_LENGTH})"

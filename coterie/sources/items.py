@@ -14,7 +14,7 @@ import duckdb
 import polars as pl
 
 from coterie.sources.description import ItemColumns, Items, Source
-from coterie.sources.events import LARGEST, UNPARSED, line_payload
+from coterie.sources.events import LARGEST, UNPARSED, line_payload, pseudonym_sql, set_key
 from coterie.sources.fields import between, identifier, may_lie_in, moment, number
 from coterie.sources.files import Rows, engine, find_files, literal, open_rows, reading
 from coterie.sources.localdays import day_range
@@ -42,7 +42,14 @@ class ItemsRead:
     missing: pl.Series
 
 
-def read_items(source: Source, *, item_ids: pl.Series, created_on: date | None) -> ItemsRead:
+def read_items(
+    source: Source,
+    *,
+    item_ids: pl.Series,
+    created_on: date | None,
+    pseudonym_key: bytes | None = None,
+    forgotten: frozenset[str] = frozenset(),
+) -> ItemsRead:
     """Read the items that are asked for by id, and those made on a local day.
 
     Exact repeats collapse; rows of one item that differ all stay, and the audit refuses the day. An item that no
@@ -53,6 +60,8 @@ def read_items(source: Source, *, item_ids: pl.Series, created_on: date | None) 
         source: the description; without `items` every item comes out without text.
         item_ids: ids, as in the events; repeats and nulls do no harm.
         created_on: a day in the source's time zone; None for none.
+        pseudonym_key: if given, ids of creators become keyed pseudonyms like those of users, in payloads as well.
+        forgotten: users, as they stand in the tables, who are not named as creators; their rejected rows are left out.
 
     Raises:
         SourceError: an item file cannot be read, lacks a column, or has one of a type that does not fit.
@@ -61,29 +70,40 @@ def read_items(source: Source, *, item_ids: pl.Series, created_on: date | None) 
     parts = [pl.DataFrame(schema=_SCHEMA)]
     if source.items is not None:
         with engine() as con:
+            if pseudonym_key is not None:
+                set_key(con, pseudonym_key)
             con.execute("CREATE TABLE wanted AS SELECT unnest($1::VARCHAR[]) AS item_id", [wanted.to_list()]).fetchall()
             for path, name in find_files(source.root, source.items.path):
-                parts += _read(con, source, source.items, path, name, created_on)
+                parts += _read(con, source, source.items, path, name, created_on, pseudonym_key, forgotten)
     found = pl.concat(parts)
-    refused = found.filter(pl.col("reason").is_not_null())
+    by_forgotten = pl.col("creator_id").is_in(sorted(forgotten)).fill_null(False)
+    refused = found.filter(pl.col("reason").is_not_null() & ~by_forgotten)
+    found = found.with_columns(creator_id=pl.when(~by_forgotten).then("creator_id"))
     good = _tidy(found.filter(pl.col("reason").is_null()).drop("reason", "payload"))
     # An item whose row was refused is not made up anew without text: it is in quarantine.
     seen = found.select("item_id").drop_nulls().unique()
     missing = wanted.to_frame("item_id").join(seen, on="item_id", how="anti")
     items = pl.concat([good, missing], how="diagonal").with_columns(pl.col("language").fill_null(UNKNOWN_LANGUAGE))
-    frame = RAW_ITEMS.conform(_with_hashes(items).unique("content_hash", keep="any"))
+    frame = RAW_ITEMS.conform(with_hashes(items).unique("content_hash", keep="any"))
     rejects = refused.group_by("reason", "payload").agg(copies=pl.len()).with_columns(table_name=pl.lit(RAW_ITEMS.name))
     return ItemsRead(frame, QUARANTINE.conform(rejects), missing["item_id"].sort())
 
 
 def _read(
-    con: duckdb.DuckDBPyConnection, source: Source, items: Items, path: Path, name: str, created_on: date | None
+    con: duckdb.DuckDBPyConnection,
+    source: Source,
+    items: Items,
+    path: Path,
+    name: str,
+    created_on: date | None,
+    key: bytes | None,
+    forgotten: frozenset[str],
 ) -> list[pl.DataFrame]:
     rows = open_rows(con, path, name)
     with reading(path, name):
         parts = []
         if rows.columns:
-            values = item_values(rows, items.columns, source.timezone)
+            values = item_values(rows, items.columns, source.timezone, keyed=key is not None)
             chosen: list[tuple[str, str | None]] = [(f"({values['item_id']}) IN (FROM wanted)", None)]
             if created_on is not None:
                 chosen.append(_made_on(source, rows, items.columns, values, created_on))
@@ -92,7 +112,10 @@ def _read(
                 parts.append(relation.filter(condition).project(projection(values)).pl())
         if created_on is not None and created_on == source.first_day:
             lines = rows.broken()
-            broken = {"reason": [UNPARSED] * len(lines), "payload": [line_payload(line) for line in lines]}
+            broken = {
+                "reason": [UNPARSED] * len(lines),
+                "payload": [line_payload(line, key, forgotten) for line in lines],
+            }
             parts.append(pl.DataFrame({c: broken.get(c, [None] * len(lines)) for c in _SCHEMA}, schema=_SCHEMA))
         return parts
 
@@ -112,14 +135,19 @@ def _made_on(
     return f"{made_then} AND {not_asked}", may_lie_in(rows.columns[columns.created_at], start, end)
 
 
-def item_values(rows: Rows, columns: ItemColumns, zone: str) -> dict[str, str]:
+def item_values(rows: Rows, columns: ItemColumns, zone: str, *, keyed: bool = False) -> dict[str, str]:
     """SQL for the columns of an item row, and for its `reason` (null for a good row) and `payload`.
+
+    With `keyed`, ids of creators become pseudonyms (`set_key` first).
 
     Raises:
         SourceError: a column is not in the file, or of a type that cannot hold what the description says.
     """
     values = dict.fromkeys(_READ, f"NULL::{_READ['item_id']}")
     values |= {"duration_ms": "NULL::BIGINT", "created_at": "NULL::TIMESTAMP"}
+    if keyed and rows.offers(columns.creator_id):
+        creator = identifier(rows, columns.creator_id, "creator_id").value
+        rows = rows.with_text(columns.creator_id, pseudonym_sql(creator))
     values["item_id"] = identifier(rows, columns.item_id, "item_id").value
     rules = [(f"({values['item_id']}) IS NULL", "item_id is missing or blank")]
     for name, theirs in (("creator_id", columns.creator_id), ("language", columns.language)):
@@ -172,7 +200,8 @@ def _tidy(items: pl.DataFrame) -> pl.DataFrame:
     return tidy.drop("tags").with_columns(language=language(pl.col("language"), guess_by))
 
 
-def _with_hashes(items: pl.DataFrame) -> pl.DataFrame:
+def with_hashes(items: pl.DataFrame) -> pl.DataFrame:
+    """Items with `text_hash` and `content_hash`, made of their other columns."""
     rows = items.select("item_id", "creator_id", "language", "duration_ms", pl.col("created_at").dt.timestamp("us"))
     text_hash = [_hash((t or "", h or "")) for t, h in items.select("text", "hashtags").rows()]
     content = [_hash((*row, t)) for row, t in zip(rows.rows(), text_hash, strict=True)]

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import polars as pl
 from statsmodels.stats.power import NormalIndPower
 
-from coterie.strategies.outcome import ADOPTION, EXPOSURE, MIN_USERS, WINDOW_DAYS, measure
+from coterie.strategies.outcome import ADOPTION, EXPOSURE, MIN_USERS, WINDOW_DAYS, fewest_users, measure
 from coterie.strategies.propose import MIN_ENGAGED, PROPOSED, Days, as_json, citable, rounded
 from coterie.strategies.window import Window, adoption_sums, exposure_sums, share_sums, window_from_frames
 from coterie.strategies.wording import GUARDRAIL_LOSS
@@ -62,7 +62,13 @@ class Traffic:
 
 
 def plans_of_day(
-    *, day: date, days: Days, strategies: pl.DataFrame, communities: pl.DataFrame, user_graph: pl.DataFrame
+    *,
+    day: date,
+    days: Days,
+    strategies: pl.DataFrame,
+    communities: pl.DataFrame,
+    user_graph: pl.DataFrame,
+    disclosure_k: int = MIN_USERS,
 ) -> pl.DataFrame:
     """The table `experiment_plans` of a day.
 
@@ -72,6 +78,7 @@ def plans_of_day(
         strategies: STRATEGIES of D.
         communities: COMMUNITIES of D.
         user_graph: USER_GRAPH of D.
+        disclosure_k: least size of a community that is spoken of, of what a number rests on, and of an arm.
 
     Returns:
         EXPERIMENT_PLANS, one row a proposed strategy, sorted by key.
@@ -79,7 +86,7 @@ def plans_of_day(
     if not strategies.filter(pl.col("status") == PROPOSED).height:
         return EXPERIMENT_PLANS.empty()
     start = day - timedelta(days=WINDOW_DAYS - 1)
-    cited = citable(communities, MIN_USERS)
+    cited = citable(communities, disclosure_k)
     window = window_from_frames(
         start=start, end=day, members_on=day, prior_on=start - timedelta(days=1), communities=cited["community_id"],
         engagement=days.engagement, labels=days.labels, memberships=days.memberships,
@@ -89,13 +96,13 @@ def plans_of_day(
         pl.col("day") == day, pl.col("is_primary"), pl.col("community_id").is_in(cited["community_id"].implode())
     ).select("user_id", "community_id")
     rows = days.engagement.filter(pl.col("day").is_between(start, day))
+    supply = days.interest_daily.filter(pl.col("day").is_between(start, day))
     return plan(
         strategies=strategies,
-        units=unit_statistics(
-            window, measure(window, days.interest_daily.filter(pl.col("day").is_between(start, day)))
-        ),
+        units=unit_statistics(window, measure(window, supply, disclosure_k)),
         leakage=tie_leakage(user_graph, primary),
         traffic=traffic(rows, primary),
+        disclosure_k=disclosure_k,
     )
 
 
@@ -105,6 +112,7 @@ def plan(
     units: pl.DataFrame,
     leakage: Mapping[str, float],
     traffic: Mapping[str, Traffic],
+    disclosure_k: int = MIN_USERS,
 ) -> pl.DataFrame:
     """Plan a test for each proposed suggestion.
 
@@ -117,6 +125,7 @@ def plan(
         units: UNIT_SCHEMA; a suggestion without its row is not planned for.
         leakage: share of the members' ties that lead out, by community.
         traffic: by community; all communities that a test over communities could use.
+        disclosure_k: no arm is smaller.
 
     Returns:
         EXPERIMENT_PLANS, sorted by key.
@@ -127,7 +136,8 @@ def plan(
         pl.col("unit_sd") > 0, pl.col("community_id").is_in(sorted(traffic))
     )
     rows = [
-        _plan_row(row, alpha, leakage.get(row["community_id"], 0.0), traffic) for row in joined.iter_rows(named=True)
+        _plan_row(row, alpha, leakage.get(row["community_id"], 0.0), traffic, fewest_users(disclosure_k))
+        for row in joined.iter_rows(named=True)
     ]
     if not rows:
         return EXPERIMENT_PLANS.empty()
@@ -299,7 +309,9 @@ def intra_cluster_correlation(
     return np.asarray(np.clip(icc, 0.0, 1.0))
 
 
-def _plan_row(row: Mapping[str, Any], alpha: float, leakage: float, traffic: Mapping[str, Traffic]) -> dict[str, Any]:
+def _plan_row(
+    row: Mapping[str, Any], alpha: float, leakage: float, traffic: Mapping[str, Traffic], fewest: int
+) -> dict[str, Any]:
     here = traffic[row["community_id"]]
     everyone = [traffic[c] for c in sorted(traffic)]
     size = float(np.mean([t.active_days.sum() for t in everyone]))
@@ -307,7 +319,7 @@ def _plan_row(row: Mapping[str, Any], alpha: float, leakage: float, traffic: Map
     unit, users, across, design = choose_unit(
         users=users_needed(mde, sd, alpha), leakage=leakage, icc=row["icc"], size=size, clusters=len(everyone)
     )
-    per_arm = max(math.ceil(users), MIN_USERS)
+    per_arm = max(math.ceil(users), fewest)
     tested = [here] if unit == "user" else everyone
     reach = {d: sum(t.reach(d) for t in tested) for d in range(LEAST_DAYS, MOST_DAYS + 1)}
     days = next((d for d, r in reach.items() if r >= 2 * per_arm), None)

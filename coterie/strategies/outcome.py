@@ -32,7 +32,7 @@ from coterie.strategies.window import (
 
 SHARE, EXPOSURE, ADOPTION, GAP = "share_of_engagement", "strength_per_exposure", "adoption", "demand_minus_supply"
 WINDOW_DAYS = 7
-MIN_USERS = 20  # the disclosure size; also the least for a normal approximation
+MIN_USERS = 20  # the least for a normal approximation, and the usual disclosure size
 MIN_EFFECTIVE_USERS = 10.0  # below it, one or two heavy users are the estimate
 MIN_EFFECTIVE_ROWS = 30.0
 
@@ -72,7 +72,12 @@ class Supply:
     offered: Array
 
 
-def measure(window: Window, supply: pl.DataFrame) -> pl.DataFrame:
+def fewest_users(disclosure_k: int) -> int:
+    """The least users on either side of a comparison: as few as may be told of, and as make it normal."""
+    return max(disclosure_k, MIN_USERS)
+
+
+def measure(window: Window, supply: pl.DataFrame, disclosure_k: int = MIN_USERS) -> pl.DataFrame:
     """Outcome of every community and interest of a window, on every metric that the log supports.
 
     Standard errors: ratio metrics by linearisation with users as clusters (Cochran 1977, ch. 6), members and others
@@ -82,12 +87,14 @@ def measure(window: Window, supply: pl.DataFrame) -> pl.DataFrame:
     worse than what is observed is the bound of Altonji, Elder and Taber (2005). It is 0 under random exposure or
     logged propensities.
 
-    A pair is `not_evaluable`, without a number, with under 20 users on either side, under 10 effective users, under 30
-    effective rows where rows are weighted, no variance, or no supply.
+    A pair is `not_evaluable`, without a number, with under 20 users on either side (or under the disclosure size, if
+    that is larger), under 10 effective users, under 30 effective rows where rows are weighted, no variance, or no
+    supply.
 
     Args:
         window: the window.
         supply: interest_daily of the window's days: day, interest_id, supply, items.
+        disclosure_k: least number of users that a number may rest on.
 
     Returns:
         OUTCOME_SCHEMA, sorted by community_id, interest_id, metric.
@@ -95,11 +102,12 @@ def measure(window: Window, supply: pl.DataFrame) -> pl.DataFrame:
     if not window.communities or not window.interests:
         return pl.DataFrame(schema=OUTCOME_SCHEMA)
     on_offer = supply_of(window, supply)
+    fewest = fewest_users(disclosure_k)
     parts = [
-        _share(window),
-        _adoption(window),
-        _gap(window, on_offer),
-        *([_exposure(window)] if window.exposure is not None else []),
+        _share(window, fewest),
+        _adoption(window, fewest),
+        _gap(window, on_offer, fewest),
+        *([_exposure(window, fewest)] if window.exposure is not None else []),
     ]
     return pl.concat(parts).sort("community_id", "interest_id", "metric")
 
@@ -116,33 +124,33 @@ def metric_sums(window: Window) -> dict[str, Callable[[Matrix], Sums]]:
     return metrics
 
 
-def _share(window: Window) -> pl.DataFrame:
+def _share(window: Window, fewest: int) -> pl.DataFrame:
     members, others, adjusted = _compare(window, SHARE)
     variance = members.variance() + others.variance()
     return _frame(
-        window, SHARE, members, others,
+        window, SHARE, members, others, fewest=fewest,
         baseline=others.ratio(), variance=variance, bias=np.abs(others.ratio() - adjusted),
         unit_variance=members.count * members.variance(), pooled=_pooled(window, SHARE),
     )  # fmt: skip
 
 
-def _adoption(window: Window) -> pl.DataFrame:
+def _adoption(window: Window, fewest: int) -> pl.DataFrame:
     members, others, adjusted = _compare(window, ADOPTION)
     rate = members.ratio()
     return _frame(
-        window, ADOPTION, members, others,
+        window, ADOPTION, members, others, fewest=fewest,
         baseline=others.ratio(), variance=_agresti_caffo(members) + _agresti_caffo(others),
         bias=np.abs(others.ratio() - adjusted), unit_variance=rate * (1 - rate), pooled=_pooled(window, ADOPTION),
     )  # fmt: skip
 
 
-def _gap(window: Window, supply: Supply) -> pl.DataFrame:
+def _gap(window: Window, supply: Supply, fewest: int) -> pl.DataFrame:
     members = share_sums(window, window.members)
     others = share_sums(window, window.everyone()).minus(members)
     share = np.broadcast_to(supply.share, members.y.shape)
     noise = share * (1 - share) / max(supply.total, 1.0)
     return _frame(
-        window, GAP, members, others,
+        window, GAP, members, others, fewest=fewest,
         baseline=share, variance=members.variance() + noise,
         bias=np.broadcast_to(np.abs(supply.share - supply.offered), share.shape),
         unit_variance=members.count * members.variance(), pooled=_pooled(window, SHARE),
@@ -150,7 +158,7 @@ def _gap(window: Window, supply: Supply) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def _exposure(window: Window) -> pl.DataFrame:
+def _exposure(window: Window, fewest: int) -> pl.DataFrame:
     exposure = window.exposure
     assert exposure is not None
     members, others, adjusted = _compare(window, EXPOSURE)
@@ -159,7 +167,7 @@ def _exposure(window: Window) -> pl.DataFrame:
     shown = members.x.sum(axis=1, keepdims=True)
     mean = np.divide(members.y.sum(axis=1, keepdims=True), shown, out=np.full(shown.shape, np.nan), where=shown > 0)
     return _frame(
-        window, EXPOSURE, members, others,
+        window, EXPOSURE, members, others, fewest=fewest,
         baseline=others.ratio(), variance=members.variance() + others.variance(), bias=bias,
         unit_variance=members.count * members.variance(), pooled=_pooled(window, EXPOSURE),
         evaluability=exposure.basis, community_mean=np.broadcast_to(mean, bias.shape),
@@ -217,6 +225,7 @@ def _frame(
     members: Sums,
     others: Sums,
     *,
+    fewest: int,
     baseline: Array,
     variance: Array,
     bias: Array,
@@ -234,8 +243,8 @@ def _frame(
     weighted = evaluability in {"random_exposure", "propensity"} and rows is not None
     thin_rows = rows < MIN_EFFECTIVE_ROWS if weighted and rows is not None else np.zeros(shape, dtype=bool)
     flags: list[tuple[npt.NDArray[np.bool_], str]] = [
-        (members.count < MIN_USERS, f"fewer than {MIN_USERS} active members"),
-        (others.count < MIN_USERS, f"fewer than {MIN_USERS} active users to compare with"),
+        (members.count < fewest, f"fewer than {fewest} active members"),
+        (others.count < fewest, f"fewer than {fewest} active users to compare with"),
         (~(effective >= MIN_EFFECTIVE_USERS), "a few users make up most of the activity"),
         (np.asarray(thin_rows), f"fewer than {MIN_EFFECTIVE_ROWS:.0f} comparable showings"),
         (~np.isfinite(variance), "no supply to compare with" if metric == GAP else "nothing to compare with"),

@@ -69,7 +69,7 @@ def strategies_of_day(
         communities: COMMUNITIES of D.
         interest_graph: INTEREST_GRAPH of D.
         taxonomy: interest_id, interest, sensitive.
-        disclosure_k: least size of a community that is spoken of.
+        disclosure_k: least size of a community that is spoken of, and of what a number rests on.
 
     Returns:
         STRATEGIES, sorted by key; empty where there are no memberships of D-7 yet.
@@ -85,7 +85,7 @@ def strategies_of_day(
     return propose(
         day=day,
         communities=communities,
-        outcomes=measure(window, supply),
+        outcomes=measure(window, supply, disclosure_k),
         placebos=placebo(window, supply, day),
         interest_graph=interest_graph,
         taxonomy=taxonomy,

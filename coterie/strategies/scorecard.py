@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from statsmodels.stats.proportion import proportion_confint
 
-from coterie.strategies.outcome import WINDOW_DAYS, measure
+from coterie.strategies.outcome import MIN_USERS, WINDOW_DAYS, measure
 from coterie.strategies.placebo import placebo
 from coterie.strategies.propose import PROPOSED, Days
 from coterie.strategies.shrinkage import Z90
@@ -18,7 +18,7 @@ HORIZONS = (7, 14)
 _PAIR = ["community_id", "interest_id", "metric"]
 
 
-def scorecard_of_day(*, day: date, days: Days, issued: pl.DataFrame) -> pl.DataFrame:
+def scorecard_of_day(*, day: date, days: Days, issued: pl.DataFrame, disclosure_k: int = MIN_USERS) -> pl.DataFrame:
     """The table `strategy_scorecard` of a day.
 
     A suggestion of day D is scored at horizon h, for the members as of D, on the seven days that end on D + h. So each
@@ -30,6 +30,7 @@ def scorecard_of_day(*, day: date, days: Days, issued: pl.DataFrame) -> pl.DataF
         days: for each horizon h: engagement and interest_daily of day-6..day, memberships of day-h, user_interests of
             day-7, labels of the items.
         issued: STRATEGIES with day; those of day-7 and day-14 are used.
+        disclosure_k: least number of users that a number may rest on.
 
     Returns:
         STRATEGY_SCORECARD, sorted by key.
@@ -50,7 +51,7 @@ def scorecard_of_day(*, day: date, days: Days, issued: pl.DataFrame) -> pl.DataF
             memberships=days.memberships, user_interests=days.user_interests, exposed=days.exposed,
         )  # fmt: skip
         due[horizon] = rows
-        outcomes[horizon] = measure(window, supply)
+        outcomes[horizon] = measure(window, supply, disclosure_k)
         placebos[horizon] = placebo(window, supply, day)
     return score(day=day, issued=due, outcomes=outcomes, placebos=placebos)
 

@@ -8,9 +8,19 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from assets.gate import Candidate, gate
+from assets.gate import Candidate, gate, preview
 from assets.tables import table_asset
-from coterie.tables import INTEREST_GRAPH, USER_GRAPH
+from coterie.tables import (
+    COMMUNITIES,
+    INTEREST_DAILY,
+    INTEREST_GRAPH,
+    MART_COMMUNITY_DAY,
+    RAW_ITEMS,
+    STRATEGIES,
+    TABLES,
+    USER_GRAPH,
+    Table,
+)
 from resources.audit import Finding
 from resources.lake import Lake
 
@@ -92,13 +102,62 @@ def test_a_bad_candidate_publishes_nothing_and_stops_what_follows(
 
 
 def test_sample_rows_are_shown_without_ids_of_persons(tmp_path: Path) -> None:
-    bad = pl.DataFrame({"source": ["alice"], "target": ["bob"], "weight": [7.0]})
+    bad = pl.DataFrame({"source": ["alice", "alice"], "target": ["bob", "carol"], "weight": [7.0, 8.0]})
     result = run(Lake(tmp_path), lambda: bad)
     (failed,) = [c for c in result.get_asset_check_evaluations() if c.check_name == "weights_in_range"]
     sample = failed.metadata["sample_rows"].value
-    assert "7" in sample
-    assert "hidden-" in sample
-    assert "alice" not in sample
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in sample.splitlines()[2:]]
+    assert rows == [["user-1", "user-2", "7"], ["user-1", "user-3", "8"]]
+
+
+def test_messages_name_both_columns_of_a_pair_and_no_person(tmp_path: Path) -> None:
+    bad = pl.DataFrame({"source": ["bob"], "target": ["alice"], "weight": [1.0]})
+    result = run(Lake(tmp_path), lambda: bad)
+    (failed,) = [c for c in result.get_asset_check_evaluations() if c.check_name == "ordered"]
+    assert "on target, source: 1 of 1 rows break it (expected" in failed.description
+    everything = " ".join(str(event) for event in result.all_events)
+    assert "alice" not in everything
+    assert "'bob'" not in everything
+
+
+def shown(table: Table, **values: object) -> str:
+    """The preview of one row."""
+    return preview(table, pl.DataFrame([dict.fromkeys(table.schema) | values], schema=table.schema)).value
+
+
+def test_a_preview_tells_nothing_about_few_users() -> None:
+    text = shown(USER_GRAPH, source="alice", target="bob", weight=0.123)
+    assert "no rows are shown" in text
+    assert "weight" in text
+    assert not {"alice", "bob", "0.123"} & set(text.split())
+    assert "food.tea" not in shown(INTEREST_DAILY, interest_id="food.tea", users=3)
+    assert "food.tea" not in shown(INTEREST_GRAPH, source="food.tea", target="food.wine", users=1)
+    text = shown(COMMUNITIES, community_id="c1", name="Cooks", users=23, stability=0.7391, verdict="real")
+    assert "Cooks" in text
+    assert "real" in text
+    assert "23" not in text
+    assert "0.7391" not in text
+    text = shown(STRATEGIES, strategy_id="s1", users_affected=23, baseline=0.0217, status="proposed")
+    assert "proposed" in text
+    assert "23" not in text
+    assert "0.0217" not in text
+    assert "alice" not in shown(RAW_ITEMS, item_id="i1", creator_id="alice", text="Soup")
+    assert "Soup" in shown(RAW_ITEMS, item_id="i1", creator_id="alice", text="Soup")
+    assert "Cooks" in shown(MART_COMMUNITY_DAY, community_id="c1", name="Cooks", users_rounded=20)
+
+
+@pytest.mark.parametrize("table", [t for t in TABLES.values() if t.private], ids=lambda t: t.name)
+def test_what_is_shown_of_a_private_table_names_nobody_and_counts_nobody(table: Table) -> None:
+    assert set(table.shown).isdisjoint(table.persons)
+    counts = {c for c in table.shown if table.schema[c] in (pl.Int64, pl.Float64)}
+    assert counts <= {"level", "users_per_arm", "days", "horizon_days"}
+
+
+def test_the_outline_of_a_private_table_counts_persons_in_fives() -> None:
+    rows = [(f"u{n:02}", f"v{n:02}", 0.5 if n else 0.25) for n in range(13)]
+    text = preview(USER_GRAPH, pl.DataFrame(rows, schema=USER_GRAPH.schema, orient="row")).value
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if "%" in line]
+    assert cells == [["source", "100%", "10"], ["target", "100%", "10"], ["weight", "100%", "2"]]
 
 
 def test_a_wrong_type_is_told_in_words(tmp_path: Path) -> None:

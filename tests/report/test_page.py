@@ -30,13 +30,23 @@ def strategy(**changes: object) -> dict[str, object]:
     return row | changes
 
 
-def tables(communities: list[dict], strategies: list[dict], scores: list[dict] | None = None) -> DayTables:
+def trend(name: str, **changes: object) -> dict[str, object]:
+    row = {
+        "interest_id": f"d.{name}", "domain": "D", "interest": name, "users_rounded": 60, "demand_share": 0.25,
+        "supply_share": 0.1, "gap": 0.15, "baseline_share": 0.1, "trend_ratio": 1.5, "q_value": 0.01, "trend": "rising",
+    }  # fmt: skip
+    return row | changes
+
+
+def tables(
+    communities: list[dict], strategies: list[dict], scores: list[dict] | None = None, trends: list[dict] | None = None
+) -> DayTables:
     return DayTables(
         day=DAY,
         source="test",
         communities=pl.DataFrame(communities, schema=MART_COMMUNITY_DAY.schema),
         communities_before=pl.DataFrame([community("Cooks")], schema=MART_COMMUNITY_DAY.schema),
-        trends=MART_INTEREST_TRENDS.empty(),
+        trends=pl.DataFrame(trends or [], schema=MART_INTEREST_TRENDS.schema),
         strategies=pl.DataFrame(strategies, schema=MART_STRATEGY_BOARD.schema),
         scores=pl.DataFrame(scores or [], schema=SCORES),
         counts={"events": 1234},
@@ -51,6 +61,17 @@ def test_it_says_what_is_there_and_what_to_do() -> None:
     assert "Show more of Baking for the community Cooks: predicted difference +12.0 %" in html
     assert "no track record" in html
     assert html.count("<svg") == 2
+
+
+def test_what_rises_is_told_by_how_much_where_that_may_be_told() -> None:
+    hidden = trend("Baking", baseline_share=None, trend_ratio=None, q_value=None)
+    html = render(tables([], [], trends=[hidden, trend("Running", demand_share=None, gap=None)]))
+    assert "Running is rising: 1.5 times its share of the week before" in html
+    assert "Changed beyond chance (q at most 0.05): Baking (rising), Running (rising)" in html
+    assert html.count("<svg") == 2, "the trend of Running and the gap of Baking"
+    html = render(tables([], [], trends=[hidden]))
+    assert "Baking is rising: no comparison with the week before can be shown" in html
+    assert "No interest had enough users on the days before for a comparison to be shown" in html
 
 
 def test_on_a_day_with_nothing_it_says_so_and_draws_nothing() -> None:

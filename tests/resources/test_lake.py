@@ -1,9 +1,11 @@
 """The lake: atomic publication, locks that die with their holder, views that open at any moment."""
 
+import json
 import multiprocessing
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
@@ -14,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coterie.errors import MissingDayError
-from coterie.tables import COMMUNITIES, QUARANTINE, TABLES, USER_GRAPH
+from coterie.sources.items import with_hashes
+from coterie.tables import COMMUNITIES, INTEREST_GRAPH, QUARANTINE, RAW_ITEMS, TABLES, USER_GRAPH, Table
 from resources.lake import Lake, own_folder
 
 DAY = date(2024, 5, 1)
@@ -138,10 +141,82 @@ def test_forgetting_takes_a_user_out_of_private_tables_and_nobody_else(tmp_path:
     )
     with lake.stage(QUARANTINE, DAY, rejects) as staged:
         lake.publish(staged)
+    interests = pl.DataFrame([dict.fromkeys(INTEREST_GRAPH.schema) | {"source": "u1", "target": "u2"}])
+    with lake.stage(INTEREST_GRAPH, DAY, interests) as staged:
+        lake.publish(staged)
     assert lake.forget(["u1"]) == {"quarantine": 1, "user_graph": 1}
+    assert lake.read("interest_graph", DAY).height == 1, "an interest of that name is no person"
     assert lake.read("user_graph", DAY)["source"].to_list() == ["u10"]
     assert lake.read("quarantine", DAY)["payload"].to_list() == ['{"uid": "u10"}']
     assert lake.note("user_graph", DAY, "source_digest") == "abc"
+
+
+def put(lake: Lake, table: Table, rows: list[dict[str, object]], day: date = DAY) -> None:
+    frame = pl.DataFrame([dict.fromkeys(table.schema) | row for row in rows], schema=table.schema)
+    with lake.stage(table, day, frame) as staged:
+        lake.publish(staged)
+
+
+def rejected(*payloads: object) -> list[dict[str, object]]:
+    return [
+        {"table_name": "raw_events", "reason": "x", "payload": json.dumps(p, ensure_ascii=False), "copies": 1}
+        for p in payloads
+    ]
+
+
+@pytest.mark.parametrize(
+    ("user", "gone", "kept"),
+    [
+        ("101", {"uid": 101, "vid": 7}, {"uid": 1010, "vid": 7}),
+        ("101", {"uid": "101"}, {"uid": "1 101"}),
+        ("101", {"uid": 101.0}, {"uid": 101.5}),
+        ("u1", {"who": {"ids": ["u9", "u1"]}}, {"who": {"u1": "u9"}}),
+        ("u1", {"line": 'u1,v3,"like'}, {"line": 'u10,v3,"like'}),
+        ("101", {"line": '{"uid": 101, "vid": '}, {"line": '{"uid": 1015, "vid": '}),
+        ("usér", {"line": '{"uid": "us\\u00e9r", '}, {"line": '{"uid": "user", '}),
+        ("a.b", {"line": "x;a.b;y"}, {"line": "x;acb;y"}),
+        ("true", {"uid": "true"}, {"uid": True}),
+    ],
+)
+def test_forgetting_finds_a_user_in_rejected_rows(tmp_path: Path, user: str, gone: object, kept: object) -> None:
+    lake = Lake(tmp_path)
+    put(lake, QUARANTINE, rejected(gone, kept))
+    assert lake.forget([user]) == {"quarantine": 1}
+    assert [json.loads(p) for p in lake.read("quarantine", DAY)["payload"]] == [kept]
+
+
+def test_forgetting_nobody_forgets_nobody(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    put(lake, QUARANTINE, rejected({"line": "a,b"}, {"uid": ""}))
+    assert lake.forget([]) == lake.forget(["", " "]) == {}
+    assert lake.read("quarantine", DAY).height == 2
+
+
+def test_forgotten_users_are_not_named_as_makers_of_items(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    items = [{"item_id": i, "creator_id": c, "text": "Soup", "language": "en"} for i, c in (("a", "u1"), ("b", "u2"))]
+    put(lake, RAW_ITEMS, with_hashes(pl.DataFrame(items, schema=RAW_ITEMS.schema)).to_dicts())
+    before = lake.read("raw_items", DAY)
+    assert lake.forget(["u1"]) == {"raw_items.creator_id": 1}
+    after = lake.read("raw_items", DAY)
+    assert after["creator_id"].to_list() == [None, "u2"]
+    assert after.drop("creator_id", "content_hash").equals(before.drop("creator_id", "content_hash"))
+    assert after["content_hash"][0] != before["content_hash"][0], "the hash is made of the maker's id as well"
+    assert after["content_hash"][1] == before["content_hash"][1]
+    assert lake.forget(["u1"]) == {}
+
+
+def test_what_is_published_while_a_user_is_forgotten_stays(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    publish(lake, ties(("u1", "u2", 0.5), ("u3", "u4", 0.5)))
+    newer = ties(("u1", "u2", 0.5), ("u3", "u4", 0.5), ("u5", "u6", 0.5))
+    with ThreadPoolExecutor(1) as pool:
+        with lake.stage(USER_GRAPH, DAY, newer) as staged:
+            forgetting = pool.submit(lake.forget, ["u1"])
+            time.sleep(0.3)  # it has come to the partition, and waits for its lock
+            lake.publish(staged)
+        assert forgetting.result() == {"user_graph": 1}
+    assert lake.read("user_graph", DAY)["source"].to_list() == ["u3", "u5"]
 
 
 def test_days_from_before_a_column_was_added_stay_readable(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from coterie.errors import SourceError
-from coterie.sources import ItemsRead, Source, read_items
-from coterie.sources.items import _hash
+from coterie.sources import ItemsRead, Source, pseudonym, read_items
+from coterie.sources.items import _hash, with_hashes
 from coterie.tables import QUARANTINE, RAW_ITEMS
 
 DAY = date(2024, 3, 5)
@@ -47,6 +47,25 @@ def test_an_item_in_full(log: Any, suffix: str) -> None:
     }  # fmt: skip
     assert len(content) == 32
     assert row["text_hash"] == hashlib.sha256(b'["the cat", "[\\"cat\\"]"]').hexdigest()[:32]
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl"])
+def test_creators_are_named_like_users(log: Any, suffix: str) -> None:
+    rows = [item(), item(vid="v2", author="a2"), item(vid="v3", author=None), item(vid="v4", author="a2", dur="-1")]
+    log.write(f"items.{suffix}", [*rows, item(vid="v5", dur="-1")])
+    ids = pl.Series(["v1", "v2", "v3", "v4", "v5"])
+    plain = read_items(described(log), item_ids=ids, created_on=None)
+    assert plain.frame["creator_id"].to_list() == ["a1", "a2", None]
+    key = b"secret"
+    keyed = read_items(described(log), item_ids=ids, created_on=None, pseudonym_key=key)
+    assert keyed.frame["creator_id"].to_list() == [pseudonym("a1", key), pseudonym("a2", key), None]
+    assert [json.loads(p)["author"] for p in keyed.rejects.sort("payload")["payload"]] == sorted(
+        (pseudonym("a1", key), pseudonym("a2", key))
+    )
+    left = read_items(described(log), item_ids=ids, created_on=None, forgotten=frozenset(["a2"]))
+    assert left.frame["creator_id"].to_list() == ["a1", None, None]
+    assert [json.loads(p)["vid"] for p in left.rejects["payload"]] == ["v5"]
+    assert left.frame.equals(with_hashes(left.frame))
 
 
 def test_which_items_are_read(log: Any) -> None:

@@ -326,6 +326,22 @@ def test_no_arm_is_smaller_than_the_disclosure_size() -> None:
     plans = plan(strategies=suggestions(0.9), units=units(1, sd=0.1), leakage={"c0": 1.0}, traffic=everyday(1000))
     assert plans["users_per_arm"].item() == MIN_USERS
     assert plans["days"].item() == LEAST_DAYS
+    larger = plan(
+        strategies=suggestions(0.9),
+        units=units(1, sd=0.1),
+        leakage={"c0": 1.0},
+        traffic=everyday(1000),
+        disclosure_k=50,
+    )
+    assert larger["users_per_arm"].item() == 50
+
+
+def test_no_plan_is_made_for_a_community_below_the_disclosure_size() -> None:
+    w, days, strategies, graph = a_day()
+    given = {"day": DAY, "days": days, "strategies": strategies, "communities": w.community_rows(), "user_graph": graph}
+    largest = w.community_rows()["users"].max()
+    assert plans_of_day(**given, disclosure_k=20).height
+    assert plans_of_day(**given, disclosure_k=largest + 1).is_empty()
 
 
 def test_nothing_proposed_or_nothing_known_is_no_plan() -> None:

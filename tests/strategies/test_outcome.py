@@ -319,6 +319,22 @@ def test_too_few_on_either_side_is_no_number(members: int, others: int, expected
     assert reason(outcomes, ADOPTION) == expected
 
 
+@pytest.mark.parametrize(
+    ("disclosure_k", "members", "others", "expected"),
+    [
+        (50, 50, 50, None),
+        (50, 49, 100, "fewer than 50 active members"),
+        (50, 100, 49, "fewer than 50 active users to compare with"),
+        (5, MIN_USERS - 1, 100, "fewer than 20 active members"),  # too few for the interval, whoever may be told of
+    ],
+)
+def test_a_number_rests_on_no_fewer_users_than_may_be_told_of(
+    disclosure_k: int, members: int, others: int, expected: str | None
+) -> None:
+    window = made(mixed(members + others), np.repeat([0, -1], [members, others]))
+    assert reason(measure(window, supplied(1, 1), disclosure_k), SHARE) == expected
+
+
 def test_inactive_members_do_not_count() -> None:
     engaged = mixed(100)
     engaged[:5] = 0

@@ -210,6 +210,14 @@ def test_members_who_have_all_left_are_not_scorable() -> None:
     assert set(found.filter(pl.col("strategy_id").str.starts_with("s1"))["verdict"]) == {"not_scorable"}
 
 
+def test_what_too_few_did_is_not_scored() -> None:
+    _, days, made = scenario()
+    assert "not_scorable" not in set(scorecard_of_day(day=DAY, days=days, issued=made)["verdict"])
+    found = scorecard_of_day(day=DAY, days=days, issued=made, disclosure_k=10_000)
+    assert set(found["verdict"]) == {"not_scorable"}
+    assert found["realised"].null_count() == found.height
+
+
 def test_a_day_keeps_the_contract_and_knows_no_order() -> None:
     _, days, made = scenario()
 

@@ -77,7 +77,7 @@ def test_before_the_first_run_it_says_what_to_do(tmp_path: Path) -> None:
         ("COTERIE_LABEL_MODE", "slow", "'batch' or 'online'"),
         ("COTERIE_LABEL_BUDGET_USD", "-1", "greater than or equal to 0"),
         ("COTERIE_HALF_LIFE_DAYS", "soon", "valid number"),
-        ("COTERIE_DISCLOSURE_SIZE", "1", "greater than or equal to 2"),
+        ("COTERIE_DISCLOSURE_SIZE", "4", "greater than or equal to 5"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name(setting: str, value: str, expected: str) -> None:

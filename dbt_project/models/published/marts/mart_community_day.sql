@@ -1,4 +1,4 @@
--- Communities for analysts; those smaller than the disclosure size are left out.
+-- Communities for analysts; those smaller than the disclosure size are left out. Shares are rounded like counts.
 
 -- A community can be split and continued on the same day: the change is the news.
 with news as (
@@ -17,6 +17,14 @@ proposed as (
     from {{ source('lake', 'strategies') }}
     where day = {{ today() }} and status = 'proposed'
     group by community_id
+),
+
+yesterday as (
+    select
+        community_id,
+        {{ rounded('users') }} as users
+    from {{ source('lake', 'communities') }}
+    where day = {{ today(days_ago=1) }} and {{ told('users') }}
 )
 
 select
@@ -24,12 +32,13 @@ select
     communities.name,
     communities.verdict,
     {{ rounded('communities.users') }} as users_rounded,
-    communities.q_value,
-    communities.stability,
+    {{ q_at_most('communities.q_value') }} as q_value,
+    {{ share_of('communities.stability', 'yesterday.users') }} as stability,
     news.event,
     communities.summary,
     coalesce(proposed.strategies, 0) as proposed_strategies
 from {{ source('lake', 'communities') }} as communities
 left join news on communities.community_id = news.community_id
 left join proposed on communities.community_id = proposed.community_id
-where communities.day = {{ today() }} and communities.users >= {{ var('disclosure_k') }}
+left join yesterday on communities.community_id = yesterday.community_id
+where communities.day = {{ today() }} and {{ told('communities.users') }}

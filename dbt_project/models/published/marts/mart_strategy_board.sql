@@ -1,5 +1,6 @@
 -- Suggestions for analysts, with the plan to test each and how its kind has done; those for fewer users than the
--- disclosure size are left out.
+-- disclosure size are left out. Estimates are rounded to between a fifth and a half of their standard error, about what
+-- one user can move them by; what cannot be evaluated has none.
 
 -- A suggestion keeps its id, so any earlier day tells its kind.
 with kinds as (
@@ -18,6 +19,14 @@ record as (
     inner join kinds on card.strategy_id = kinds.strategy_id
     where card.day = {{ today() }}
     group by kinds.kind
+),
+
+estimates as (
+    select
+        strategy_id,
+        {{ step_of('std_error') }} as step
+    from {{ source('lake', 'strategies') }}
+    where day = {{ today() }} and evaluability <> 'not_evaluable'
 )
 
 select
@@ -27,11 +36,11 @@ select
     coalesce(taxonomy.interest, strategies.interest_id) as interest,
     {{ rounded('strategies.users_affected') }} as users_rounded,
     strategies.metric,
-    strategies.baseline,
-    strategies.effect,
-    strategies.effect_low,
-    strategies.effect_high,
-    strategies.q_value,
+    {{ to_the_step('strategies.baseline', 'estimates.step') }} as baseline,
+    {{ to_the_step('strategies.effect', 'estimates.step') }} as effect,
+    {{ to_the_step('strategies.effect_low', 'estimates.step') }} as effect_low,
+    {{ to_the_step('strategies.effect_high', 'estimates.step') }} as effect_high,
+    {{ q_at_most('strategies.q_value') }} as q_value,
     strategies.evaluability,
     strategies.status,
     plans.users_per_arm,
@@ -46,4 +55,5 @@ left join {{ source('lake', 'communities') }} as communities
     on strategies.community_id = communities.community_id and strategies.day = communities.day
 left join {{ source('lake', 'taxonomy') }} as taxonomy on strategies.interest_id = taxonomy.interest_id
 left join record on strategies.kind = record.kind
-where strategies.day = {{ today() }} and strategies.users_affected >= {{ var('disclosure_k') }}
+left join estimates on strategies.strategy_id = estimates.strategy_id
+where strategies.day = {{ today() }} and {{ told('strategies.users_affected') }}
