@@ -42,6 +42,7 @@ from coterie.strategies.window import Window, exposed_rows, window_from_frames
 MIXINGS, USERS, EVENTS, DAYS = (0.2, 0.4, 0.6), 2_000, 20_000, 15
 LABELS: Mapping[str, Callable[[Known], pl.DataFrame]] = {"true": true_labels, "local": local_labels}
 MOST_POINTS = 120  # in a chart's panel
+ADVISED = ", where Coterie advises"
 NOT_REAL, NO_ROW = "not real", "real, no boost proposed"
 FEWEST_MEMBERS = pipeline.DISCLOSURE
 FEWEST_RANKED = 5  # pairs; a rank correlation of fewer says nothing
@@ -342,10 +343,12 @@ def _loss_lines(rows: pl.DataFrame) -> Iterator[Line]:
 
 def _regret_lines(how: str, chosen: pl.DataFrame, verdicts: pl.DataFrame, possible: float) -> Iterator[Line]:
     theirs = chosen.filter(pl.col("community_id").is_in(_real(verdicts).implode()))
+    advised = theirs.filter(pl.col("method") == COTERIE, pl.col("interest_id").is_not_null())["community_id"]
     for method in METHODS:
         mine = theirs.filter(pl.col("method") == method)
-        if mine.height:
-            yield method, f"regret{how}", regret(mine), float((mine["best"] * mine["weight"]).sum())
+        for what, some in (("", mine), (ADVISED, mine.filter(pl.col("community_id").is_in(advised.implode())))):
+            if some.height:
+                yield method, f"regret{what}{how}", regret(some), float((some["best"] * some["weight"]).sum())
         of_all = chosen.filter(pl.col("method") == method)
         yield method, f"regret on the platform{how}", regret(of_all, possible), possible
     one = chosen.filter(pl.col("method") == COTERIE)
@@ -521,9 +524,9 @@ def _regret_table(shares: pl.DataFrame, how: str) -> str:
     lines = []
     for method in (*METHODS, FOUND_BEST):
         cells = [_cell(shares.filter(pl.col("mixing") == m), method, f"regret{how}") for m in mixings]
-        whole = [_cell(shares, method, f"{measure}{how}") for measure in ("regret", "regret on the platform")]
-        lines.append([method, *cells, *whole])
-    return show.table(["", *(f"mixing {m:g}" for m in mixings), "all", "platform, all"], lines)
+        measures = ("regret", f"regret{ADVISED}", "regret on the platform")
+        lines.append([method, *cells, *(_cell(shares, method, f"{measure}{how}") for measure in measures)])
+    return show.table(["", *(f"mixing {m:g}" for m in mixings), "all", "where Coterie advises", "platform"], lines)
 
 
 def _at_its_word(shares: pl.DataFrame) -> str:
