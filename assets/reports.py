@@ -6,9 +6,10 @@ import dagster as dg
 
 from assets.gate import GateError, Yielded, check_result
 from assets.tables import OWNER, refuses_in_words, today
+from coterie.report import headline, render
 from resources.audit import Finding
 from resources.configurable import Log, Method, Storage
-from resources.report_file import report_of, write_report
+from resources.report_file import tables_of, write_report
 
 MOST_BYTES = 5_000_000
 SMALL = "The file is under 5 MB"
@@ -43,13 +44,10 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     @refuses_in_words
     def report(context: dg.AssetExecutionContext, storage: Storage, log: Log, method: Method) -> Iterator[Yielded]:
         day, lake = today(context), storage.lake
-        html = report_of(lake, day, source=log.open().source.name, disclosure_size=method.disclosure_size)
+        tables = tables_of(lake, day, source=log.open().source.name, disclosure_size=method.disclosure_size)
+        html = render(tables)
         size = len(html.encode())
-        outward = [sign for sign in OUTWARD if sign in html]
-        findings = [
-            Finding("small", size < MOST_BYTES, SMALL, numbers={"bytes": size, "bound": MOST_BYTES}),
-            Finding("self_contained", not outward, ALONE, numbers={"unexpected": len(outward)}),
-        ]
+        findings = [_small(size), _self_contained(html)]
         results = [check_result("report", finding) for finding in findings]
         if not all(finding.passed for finding in findings):
             yield from results
@@ -61,6 +59,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             asset_key="report",
             check_results=results,
             metadata={
+                "preview": dg.MetadataValue.md("\n".join(f"{n}. {said}" for n, said in enumerate(headline(tables), 1))),
                 "file": dg.MetadataValue.path(str(path)),
                 "open": dg.MetadataValue.url(path.as_uri()),
                 "bytes": size,
@@ -68,3 +67,25 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         )
 
     return [report]
+
+
+def _small(size: int) -> Finding:
+    small = size < MOST_BYTES
+    return Finding(
+        "small",
+        small,
+        SMALL if small else f"report: the file has {size:,} bytes; expected fewer than {MOST_BYTES:,}",
+        numbers={"bytes": size, "bound": MOST_BYTES},
+    )
+
+
+def _self_contained(html: str) -> Finding:
+    found = [sign for sign in OUTWARD if sign in html]
+    return Finding(
+        "self_contained",
+        not found,
+        f"report: the page holds {', '.join(found)}; expected that it asks for nothing over the network"
+        if found
+        else ALONE,
+        numbers={"unexpected": len(found)},
+    )

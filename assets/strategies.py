@@ -225,11 +225,16 @@ def _no_number(frame: pl.DataFrame) -> Finding:
 
 def _covered(frame: pl.DataFrame) -> Finding:
     scored = frame.filter(pl.col("in_interval").is_not_null())
-    share = scored.filter("in_interval").height / scored.height if scored.height else 1.0
+    within = scored.filter("in_interval").height
+    share = within / scored.height if scored.height else 1.0
+    passed = scored.height < FEWEST_SCORED or share >= LEAST_COVERAGE
     return Finding(
         "coverage",
-        scored.height < FEWEST_SCORED or share >= LEAST_COVERAGE,
-        COVERED,
+        passed,
+        COVERED
+        if passed
+        else f"strategy_scorecard: {within} of {scored.height} scored suggestions ({share:.0%}) came true within their "
+        f"90 % interval; expected at least {LEAST_COVERAGE:.0%} (a warning)",
         severity="warning",
         numbers=shares(scored=scored.height, within_interval=share, bound=LEAST_COVERAGE),
     )

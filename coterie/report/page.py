@@ -124,7 +124,15 @@ def _how_far_to_trust(scores: pl.DataFrame) -> str:
 
 
 def track_record(scores: pl.DataFrame) -> pl.DataFrame:
-    """Scores by kind and horizon: how many, share within the interval, means of predicted, realised and placebo."""
+    """Scores summed up by kind and horizon; those that could not be scored do not count.
+
+    Args:
+        scores: STRATEGY_SCORECARD rows of any number of days, with `kind` (pl.String).
+
+    Returns:
+        kind, horizon_days, scored (how many), hit_rate (share within the interval), and the means of predicted,
+        realised and placebo, sorted by the first two.
+    """
     return (
         scores.filter(pl.col("verdict") != "not_scorable")
         .group_by("kind", "horizon_days")

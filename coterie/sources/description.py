@@ -4,6 +4,7 @@ Belongs here: its form, and telling a person every mistake in it at once, by lin
 """
 
 import difflib
+import unicodedata
 import zoneinfo
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ Kind = Literal["exposure", "watch", "positive", "negative", "undo"]
 Location = tuple[str | int, ...]
 Lines = dict[Location, int]
 
+_NAME_LENGTH = 50  # characters: at four bytes each, and with what stands around it, still the name of a file
+
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` for the known word that resembles `word`, or nothing."""
@@ -36,12 +39,30 @@ def _time_zone(name: str) -> str:
     return name
 
 
+def _plain_name(name: str) -> str:
+    """A name that can be part of a file's name: no slash, nothing that a shell or a screen would take for a command."""
+    # M: the marks that letters of many scripts are written with.
+    if len(name) > _NAME_LENGTH or not all(unicodedata.category(c)[0] in "LMN" or c in " .-_" for c in name):
+        raise PydanticCustomError("name", "{text}", {"text": "not a plain name"})
+    if name != name.strip() or not name.strip(". "):
+        raise PydanticCustomError("name", "{text}", {"text": "not a plain name"})
+    return name
+
+
+def _pattern(path: str) -> str:
+    if "\0" in path:
+        raise PydanticCustomError("path", "{text}", {"text": "no path holds a null character"})
+    return path
+
+
 def _as_tuple(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
 Text = Annotated[str, Field(min_length=1)]
 Zone = Annotated[str, AfterValidator(_time_zone)]
+Name = Annotated[Text, AfterValidator(_plain_name)]
+Pattern = Annotated[Text, AfterValidator(_pattern)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
 
 
@@ -61,6 +82,11 @@ class EventColumns(_Part):
     position: Text | None = Field(default=None, description="a column name")
     propensity: Text | None = Field(default=None, description="a column name")
     is_random: Text | None = Field(default=None, description="a column name")
+
+    @property
+    def theirs(self) -> tuple[str, ...]:
+        """The columns of the file that are described, each once, sorted: what makes a row the same as another."""
+        return tuple(sorted({name for name in self.model_dump().values() if name is not None}))
 
 
 class EventType(_Part):
@@ -93,7 +119,7 @@ class EventType(_Part):
 class Events(_Part):
     """Where the events lie and what they mean."""
 
-    path: Text = Field(description="a path or glob of parquet, csv or jsonl files, relative to the description")
+    path: Pattern = Field(description="a path or glob of parquet, csv or jsonl files, relative to the description")
     columns: EventColumns = Field(description="a mapping of our column names to the file's")
     event_types: dict[str, EventType] = Field(
         min_length=1, description="a mapping of the file's event types to their meaning, at least one"
@@ -115,7 +141,7 @@ class ItemColumns(_Part):
 class Items(_Part):
     """Where the items lie."""
 
-    path: Text = Field(description="a path or glob of parquet, csv or jsonl files, relative to the description")
+    path: Pattern = Field(description="a path or glob of parquet, csv or jsonl files, relative to the description")
     columns: ItemColumns = Field(description="a mapping of our column names to the file's")
 
 
@@ -130,7 +156,7 @@ class Quality(_Part):
 class Source(_Part):
     """A source description. `root` is the folder that its paths are relative to; `taxonomy` is already resolved."""
 
-    name: Text = Field(description="a short name")
+    name: Name = Field(description=f"a short name: letters, digits, spaces and . - _, at most {_NAME_LENGTH}")
     timezone: Zone = Field(description="an IANA time zone, such as UTC or Asia/Taipei; days are days there")
     first_day: date | None = Field(default=None, description="a date, YYYY-MM-DD")
     last_day: date | None = Field(default=None, description="a date, YYYY-MM-DD")

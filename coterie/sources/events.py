@@ -6,6 +6,7 @@ Belongs here: what makes a row good, in words. Does not belong here: which rows 
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 
 import duckdb
 
@@ -16,6 +17,9 @@ from coterie.sources.index import row_hash
 
 PSEUDONYM_LENGTH = 32  # hex digits: 16 bytes
 UNPARSED = "the line cannot be parsed"
+NO_TIME = "occurred_at cannot be read as a time from 1970 to 2200"
+NESTED = "is an object or a list, where text or a number is expected"
+A_WORD = "is a word for a missing value, such as NULL"
 _LINE_LENGTH = 1000  # characters of such a line that are kept
 _BLOCK = 64  # bytes, of SHA-256
 LARGEST = 9_000_000_000_000_000  # what fits a whole number of 64 bits and a float alike
@@ -67,11 +71,12 @@ def staged(
     """
     columns = source.events.columns
     at = moment(rows, columns.occurred_at, "occurred_at", source.timezone)
-    plain_hash = row_hash(rows)
+    plain_hash = row_hash(rows, source)
+    fields = {"user_id": identifier(rows, columns.user_id, "user_id")}
     if keyed:
-        user = identifier(rows, columns.user_id, "user_id").value
-        rows = rows.with_text(columns.user_id, pseudonym_sql(user))
-    fields = {name: identifier(rows, getattr(columns, name), name) for name in ("user_id", "item_id", "event_type")}
+        rows = rows.with_text(columns.user_id, pseudonym_sql(fields["user_id"].value))
+        fields["user_id"] = replace(fields["user_id"], value=rows.columns[columns.user_id].text)
+    fields |= {name: identifier(rows, getattr(columns, name), name) for name in ("item_id", "event_type")}
     if rows.offers(columns.event_id):
         fields["event_id"] = identifier(rows, columns.event_id, "event_id")
     for name in _OPTIONAL:
@@ -83,9 +88,10 @@ def staged(
     relation = relation.project(f"*, {at.value} AS {_AT}, {at.present} AS {_own('present occurred_at')}")
     if then:
         relation = relation.filter(then.format(at=_AT))
-    parts = ["*", f"{plain_hash} AS {_own('hash')}", f"md5({rows.content}) AS {_own('row_id')}"]
+    parts = ["*", f"{plain_hash} AS {_own('hash')}", f"md5({rows.content(columns.theirs)}) AS {_own('row_id')}"]
     for name, field in fields.items():
         parts += [f"{field.value} AS {_own(name)}", f"{field.present} AS {_own('present ' + name)}"]
+        parts += [f"{field.nested} AS {_own('nested ' + name)}"]
     relation = relation.project(", ".join(parts))
     relation = relation.project(f"*, {_reason(source, fields)} AS {_own('reason')}")
     return relation.project(", ".join(f"({_final(name, fields, rows)})::{t} AS {name}" for name, t in STAGED.items()))
@@ -111,14 +117,21 @@ def _reason(source: Source, fields: dict[str, Field]) -> str:
     """SQL for the first rule that a row breaks, in words; null if it breaks none."""
     known = ", ".join(literal(t) for t in sorted(source.events.event_types))
     event_type = _own("event_type")
-    rules: list[tuple[str, str | None]] = [
-        (f"{_own(name)} IS NULL", f"{name} is missing or blank") for name in ("user_id", "item_id")
-    ]
+    rules: list[tuple[str, str | None]] = []
+    for name in ("user_id", "item_id"):
+        rules += [
+            (f"NOT {_own('present ' + name)}", f"{name} is missing or blank"),
+            (_own("nested " + name), f"{name} {NESTED}"),
+            (f"{_own(name)} IS NULL", f"{name} {A_WORD}"),
+        ]
+    if "event_id" in fields:
+        rules.append((_own("nested event_id"), f"event_id {NESTED}"))
     rules += [
+        (_own("nested event_type"), f"event_type {NESTED}"),
         (f"{event_type} IS NULL", "event_type is missing"),
         (f"{event_type} NOT IN ({known})", None),
         (f"NOT coalesce({_own('present occurred_at')}, false)", "occurred_at is missing"),
-        (f"{_AT} IS NULL", "occurred_at cannot be read as a time from 1970 to 2200"),
+        (f"{_AT} IS NULL", NO_TIME),
     ]
     for name in ("watch_ms", "position"):
         if name in fields:

@@ -6,23 +6,36 @@ Belongs here: which types may hold what, and what counts as unreadable. Does not
 from dataclasses import dataclass
 from datetime import datetime
 
-from coterie.sources.files import FileColumn, Rows, literal
+from coterie.sources.files import Family, FileColumn, Rows, literal
 from coterie.sources.localdays import EARLIEST, LATEST
 
 SPACES = " \t\r\n\v\f\u00a0\u2003\u3000\ufeff\u200b"
+# What exports write for an id that is not there. Nobody is called so, and a user who seems to be would be everyone whose
+# id is missing, and the most active of all.
+MISSING_WORDS = ("null", "none", "nan", "n/a", "undefined", "<na>", "#n/a", "\\n")
+IDS = ("user_id", "item_id", "event_id", "creator_id")
+EPOCHS = "epoch seconds, milliseconds, microseconds or nanoseconds"
 _EXACT_FLOAT = 2**53
+_HOLD_A_MOMENT: tuple[Family, ...] = ("text", "integer", "float", "timestamp", "timestamptz", "date")
 
 
 @dataclass(frozen=True)
 class Field:
-    """SQL for a value (null where it cannot be read) and for whether the row holds anything there."""
+    """SQL for a value (null where it cannot be read) and for whether the row holds anything there.
+
+    `nested` is SQL for whether it holds an object or a list, in a column that holds text or numbers as well.
+    """
 
     value: str
     present: str
+    nested: str = "false"
 
 
 def identifier(rows: Rows, theirs: str, ours: str) -> Field:
-    """A text that names something. Whole numbers kept as floats read as whole numbers: 12.0 is 12."""
+    """A text that names something. Whole numbers kept as floats read as whole numbers: 12.0 is 12.
+
+    An id that is a word for a missing value (`MISSING_WORDS`, in capitals or not) has no value, and is present.
+    """
     column = rows.column(theirs, ours, ("text", "integer", "float"), "text or a whole number")
     value = column.text
     if column.family == "float":
@@ -31,8 +44,12 @@ def identifier(rows: Rows, theirs: str, ours: str) -> Field:
             f"CASE WHEN isnan({number}) THEN NULL WHEN {number} = floor({number}) AND abs({number}) < {_EXACT_FLOAT} "
             f"THEN {number}::BIGINT::VARCHAR ELSE {value} END"
         )
-    value = f"CASE WHEN {trimmed(value)} <> '' THEN {value} END"
-    return Field(value, f"({value}) IS NOT NULL")
+    present = f"coalesce({trimmed(value)} <> '', false)"
+    readable = f"{present} AND NOT {column.nested}"
+    if ours in IDS:
+        words = ", ".join(literal(word) for word in MISSING_WORDS)
+        readable += f" AND lower({trimmed(value)}) NOT IN ({words})"
+    return Field(f"CASE WHEN {readable} THEN {value} END", present, column.nested)
 
 
 def number(rows: Rows, theirs: str, ours: str) -> Field:
@@ -60,13 +77,10 @@ def moment(rows: Rows, theirs: str, ours: str, zone: str) -> Field:
     """A moment from 1970 to 2200, as naive UTC.
 
     Timestamps without a zone and ISO text without an offset are UTC; a date alone is the beginning of that day in
-    `zone`; a number is epoch seconds (1e8 to 1e11) or milliseconds (1e11 to 1e14), that is a time after March 1973:
-    a smaller one is more likely a date such as 20181126, or a default.
+    `zone`; a number is epoch seconds (1e8 to 1e11), milliseconds (to 1e14), microseconds (to 1e17) or nanoseconds (to
+    1e20), each a time after March 1973: a smaller one is more likely a date such as 20181126, or a default.
     """
-    column = rows.column(
-        theirs, ours, ("text", "integer", "float", "timestamp", "timestamptz", "date"),
-        "a timestamp, ISO text, or epoch seconds or milliseconds",
-    )  # fmt: skip
+    column = rows.column(theirs, ours, _HOLD_A_MOMENT, f"a timestamp, ISO text, or {EPOCHS}")
     value, present = column.value, f"{column.value} IS NOT NULL"
     if column.family == "timestamp":
         value = f"{value}::TIMESTAMP"
@@ -83,9 +97,28 @@ def moment(rows: Rows, theirs: str, ours: str, zone: str) -> Field:
             f"CASE WHEN length({text}) = 10 AND {text}[5] = '-' THEN {_local_midnight(f'TRY_CAST({text} AS DATE)', zone)}"
             f" ELSE coalesce({iso}, {_epoch(f'TRY_CAST({text} AS DOUBLE)')}, {basic}) END"
         )
+    elif column.family == "integer":
+        # Nanoseconds do not fit a DOUBLE: at midnight one could fall on the other side, where `may_lie_in` is not.
+        exact = f"make_timestamp(({value} // 1000)::BIGINT)"
+        value = (
+            f"CASE WHEN {value} BETWEEN {10**17} AND {10**20 - 1} THEN {exact} ELSE {_epoch(f'{value}::DOUBLE')} END"
+        )
     else:
         value = _epoch(f"{value}::DOUBLE")
     return Field(f"CASE WHEN ({value}) >= {_at(EARLIEST)} AND ({value}) < {_at(LATEST)} THEN {value} END", present)
+
+
+def offsetless(column: FileColumn) -> str:
+    """SQL for whether a moment is written without zone or offset, so that `moment` takes it for UTC."""
+    if column.family == "timestamp":
+        return f"{column.value} IS NOT NULL"
+    if column.family != "text":
+        return "false"
+    text = trimmed(column.text)
+    return (
+        f"coalesce(regexp_full_match({text}, '\\d+[-/]\\d+[-/]\\d+[ T]\\d+:\\d+(:\\d+([.]\\d+)?)?') "
+        f"OR regexp_full_match({text}, '\\d{{8}}T\\d{{6}}'), false)"
+    )
 
 
 def may_lie_in(column: FileColumn, start: datetime, end: datetime) -> str | None:
@@ -100,7 +133,8 @@ def may_lie_in(column: FileColumn, start: datetime, end: datetime) -> str | None
         return f"{value} >= '{start.isoformat()}Z'::TIMESTAMPTZ AND {value} < '{end.isoformat()}Z'::TIMESTAMPTZ"
     if column.family == "integer":
         low, high = (int((t - EARLIEST).total_seconds()) for t in (start, end))
-        return f"(({value} >= {low} AND {value} < {high}) OR ({value} >= {low * 1000} AND {value} < {high * 1000}))"
+        units = (f"({value} >= {low * unit} AND {value} < {high * unit})" for unit in (1, 10**3, 10**6, 10**9))
+        return f"({' OR '.join(units)})"
     return None
 
 
@@ -117,7 +151,9 @@ def trimmed(text: str) -> str:
 def _epoch(value: str) -> str:
     return (
         f"CASE WHEN {value} >= 1e8 AND {value} < 1e11 THEN make_timestamp(round({value} * 1e6)::BIGINT) "
-        f"WHEN {value} >= 1e11 AND {value} < 1e14 THEN make_timestamp(round({value} * 1e3)::BIGINT) END"
+        f"WHEN {value} >= 1e11 AND {value} < 1e14 THEN make_timestamp(round({value} * 1e3)::BIGINT) "
+        f"WHEN {value} >= 1e14 AND {value} < 1e17 THEN make_timestamp(round({value})::BIGINT) "
+        f"WHEN {value} >= 1e17 AND {value} < 1e20 THEN make_timestamp(floor({value} / 1e3)::BIGINT) END"
     )
 
 

@@ -6,22 +6,23 @@ not belong here: what a column means.
 
 import csv
 import io
+import itertools
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
-from glob import glob
+from glob import escape, glob
 from os.path import relpath
 from pathlib import Path
 from typing import Literal, TypeGuard
 
 import duckdb
-import pyarrow as pa
 
 from coterie.errors import SourceError
 from coterie.sources.description import did_you_mean
+from coterie.sources.lines import cut_off_csv, cut_off_json, ending, is_well_formed, tally, unpacked
 
 Family = Literal["text", "integer", "float", "boolean", "timestamp", "timestamptz", "date", "other"]
 
@@ -37,11 +38,16 @@ _FAMILIES: Mapping[str, Family] = {
 _ONE_FIELD = "\x1f"  # JSON may not hold a raw control character, so no good line is ever split at it
 _DATE_IN_NAME = re.compile(r"(?<!\d)((?:19|20)\d\d)([-_.]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?!\d)")
 _MESSAGE_LENGTH = 300
+_SHOWN = 60  # characters of a first line that is no header
+_opened = itertools.count()  # so that what DuckDB rejects of a file is never taken for another's
 
 
 @dataclass(frozen=True)
 class FileColumn:
-    """A column of a file: SQL for its value as it is, as text, and as JSON (null: the row does not have it)."""
+    """A column of a file: SQL for its value as it is, as text, and as JSON (null: the row does not have it).
+
+    `nested` is SQL for whether a row holds an object or a list there, in a column that holds others as well.
+    """
 
     name: str
     type: str
@@ -49,17 +55,22 @@ class FileColumn:
     value: str
     text: str
     json: str
+    nested: str = "false"
 
 
 @dataclass(frozen=True)
 class Rows:
-    """An open file. `broken` gives the lines that cannot be parsed; it is valid once `relation` has been read."""
+    """An open file. `broken` gives the lines that cannot be parsed; it is valid once `relation` has been read.
+
+    `unended` says that the last line has no line end, though nothing else says that the file was cut off.
+    """
 
     name: str
     relation: duckdb.DuckDBPyRelation
     columns: Mapping[str, FileColumn]
     broken: Callable[[], list[str]]
     sparse: bool = False  # a row need not have every column (jsonl)
+    unended: bool = False
 
     def column(self, theirs: str, ours: str, families: tuple[Family, ...], expected: str) -> FileColumn:
         """A column that a description names.
@@ -91,12 +102,15 @@ class Rows:
         """Whether a column that may be left out is to be read: a jsonl file may do without it, others may not."""
         return theirs is not None and (not self.sparse or theirs in self.columns)
 
-    @property
-    def content(self) -> str:
-        """SQL text that two rows share if, and only if, they hold the same: nulls and column order do not count."""
+    def content(self, described: Iterable[str]) -> str:
+        """SQL text that two rows share if, and only if, they hold the same in the columns that are described.
+
+        Nulls and column order do not count, and neither do other columns: a row that is delivered again with another
+        time of ingest is the same row.
+        """
         pieces = [
             f"{literal(json.dumps(c.name) + '=')} || strlen({c.text}) || ':' || {c.text}"
-            for _, c in sorted(self.columns.items())
+            for c in (self.columns[name] for name in sorted(described) if name in self.columns)
         ]
         return f"concat('', {', '.join(pieces)})" if pieces else "''"
 
@@ -137,11 +151,9 @@ def open_rows(con: duckdb.DuckDBPyConnection, path: Path, name: str) -> Rows:
         kind, packed = _format(path, name)
         if path.stat().st_size == 0 and (kind != "jsonl" or packed):
             raise SourceError(f"{name}: the file is empty (0 bytes); expected a {kind} file")
-        if packed == ".zst":
-            _whole_zst(path)  # DuckDB takes a cut-off zst file for a short one
         if kind == "parquet":
             return _parquet(con, path, name)
-        return _csv(con, path, name, packed) if kind == "csv" else _jsonl(con, path, name)
+        return _csv(con, path, name, packed) if kind == "csv" else _jsonl(con, path, name, packed)
 
 
 @contextmanager
@@ -156,8 +168,12 @@ def reading(path: Path, name: str) -> Iterator[None]:
 
 
 def find_files(root: Path, pattern: str) -> list[tuple[Path, str]]:
-    """The files that a glob relative to `root` finds, each with its name relative to `root`, by name."""
-    paths = (root / p for p in glob(pattern, root_dir=root, recursive=True))
+    """The files that a glob relative to `root` finds, each with its name relative to `root`, by name.
+
+    A file that is called exactly so is that file alone, brackets in its name or not.
+    """
+    exact = (root / pattern).is_file()
+    paths = (root / p for p in ([pattern] if exact else glob(pattern, root_dir=root, recursive=True)))
     return sorted(((p, Path(relpath(p, root)).as_posix()) for p in paths if p.is_file()), key=lambda found: found[1])
 
 
@@ -201,14 +217,8 @@ def _format(path: Path, name: str) -> tuple[Literal["parquet", "csv", "jsonl"], 
     )
 
 
-def _whole_zst(path: Path) -> None:
-    with pa.input_stream(str(path), compression="zstd") as stream:
-        while stream.read(1 << 20):
-            pass
-
-
 def _parquet(con: duckdb.DuckDBPyConnection, path: Path, name: str) -> Rows:
-    relation = con.read_parquet(str(path), hive_partitioning=False)
+    relation = con.read_parquet(escape(str(path)), hive_partitioning=False)
     columns = {}
     for column, dtype in zip(relation.columns, relation.types, strict=True):
         value = quoted(column)
@@ -223,62 +233,81 @@ def _parquet(con: duckdb.DuckDBPyConnection, path: Path, name: str) -> Rows:
 
 
 def _csv(con: duckdb.DuckDBPyConnection, path: Path, name: str, packed: str) -> Rows:
-    head = _head(path, packed)
+    names, delimiter = _header(path, name, packed)
+    size, ended = ending(path, packed)
+    if not ended and (why := cut_off_csv(tally(path, packed, delimiter), size, len(names), delimiter)):
+        raise _cut_off(name, why)
+    rejects, scans = _reject_tables()
+    relation = con.read_csv(
+        escape(str(path)), columns=dict.fromkeys(names, "VARCHAR"), header=True, auto_detect=False,
+        delimiter=delimiter, quotechar='"', escapechar='"', hive_partitioning=False, store_rejects=True,
+        rejects_limit=0, rejects_table=rejects, rejects_scan=scans,
+        parallel=False,  # where a quote is left open, the lines lost must not depend on how the file was cut up
+    )  # fmt: skip
+    # Every column is read, asked for or not: DuckDB rejects text that is not UTF-8 only where it reads it, and a row
+    # must not be rejected by one query and counted by another.
+    relation = relation.filter(f"strlen(concat({', '.join(map(quoted, names))})) >= 0")
+    columns = {n: _text_column(n, quoted(n), f"coalesce(to_json({quoted(n)})::VARCHAR, 'null')") for n in names}
+
+    def broken() -> list[str]:
+        places = [place for place, _ in _rejected(con, rejects)]
+        if not places and is_well_formed(path, packed, delimiter):
+            return []
+        # DuckDB says nothing of a quote that is still open where the file ends, and drops the row and all after it. Of
+        # a row that it does reject it shows no more than 10,000 characters, however many lines its quotes enclose.
+        counted = tally(path, packed, delimiter, (place - 1 for place in places))
+        read = relation.aggregate("count(*)").fetchall()[0][0]
+        if len(counted.rejected) != len(places) or read + len(places) != counted.rows:
+            raise SourceError(
+                f"{name}: quotes are out of order: found {counted.rows:,} rows by the lines that end outside quotes, "
+                f"but {read:,} that can be read and {len(places):,} that cannot; expected quotes only around whole "
+                "values, and doubled within them"
+            )
+        return [line for lines in counted.rejected for line in lines] + counted.left_open
+
+    return Rows(name, relation, columns, broken, unended=not ended)
+
+
+def _header(path: Path, name: str, packed: str) -> tuple[list[str], str]:
+    """The column names of a CSV file and what separates them."""
+    with unpacked(path, packed) as stream:
+        head = stream.read(1 << 20).decode("utf-8", errors="replace").lstrip("\ufeff")
     first_line = head.split("\n", 1)[0]
+    if "\r" in first_line.rstrip("\r"):
+        raise SourceError(
+            f"{name}: found lines that end in CR alone ({first_line[:_SHOWN]!r}...); expected LF or CRLF, which "
+            "spreadsheets write as 'CSV UTF-8'"
+        )
     delimiter = max(",;\t|", key=first_line.count)
-    names = next(csv.reader(io.StringIO(head), delimiter=delimiter), [])
+    try:
+        names = next(csv.reader(io.StringIO(head), delimiter=delimiter), [])
+    except csv.Error as error:
+        raise SourceError(
+            f"{name}: the first line cannot be read ({error}): found {first_line[:_SHOWN]!r}...; expected column names"
+        ) from error
     if not any(names) or len({n.casefold() for n in names}) < len(names):
         raise SourceError(
             f"{name}: found {first_line[:_MESSAGE_LENGTH].strip()!r} in the first line; expected column names, each once"
         )
-    relation = con.read_csv(
-        str(path), columns=dict.fromkeys(names, "VARCHAR"), header=True, auto_detect=False, delimiter=delimiter,
-        quotechar='"', escapechar='"', hive_partitioning=False, store_rejects=True, rejects_limit=0,
-        rejects_table="csv_rejects", rejects_scan="csv_scans",
-        parallel=False,  # where a quote is left open, the lines lost must not depend on how the file was cut up
-    )  # fmt: skip
-    columns = {n: _text_column(n, quoted(n), f"coalesce(to_json({quoted(n)})::VARCHAR, 'null')") for n in names}
-
-    def broken() -> list[str]:
-        # DuckDB says nothing of a quote that is still open where the file ends, and drops the row.
-        return _rejected(con, "csv_rejects", "csv_scans") or _left_open(path, packed)
-
-    return Rows(name, relation, columns, broken)
+    return names, delimiter
 
 
-def _left_open(path: Path, packed: str) -> list[str]:
-    """The line on which the last row begins, if a quote in it is never closed."""
-    with _unpacked(path, packed) as stream:
-        quotes = 0
-        while block := stream.read(1 << 20):
-            quotes += bytes(block).count(b'"')
-    if quotes % 2 == 0:
-        return []
-    first = b""
-    with _unpacked(path, packed) as stream:
-        is_open = False
-        for line in io.BufferedReader(stream):
-            if not is_open:
-                first = line
-            is_open ^= line.count(b'"') % 2 == 1
-    return [first.decode("utf-8", errors="replace").rstrip("\r\n")]
+def _cut_off(name: str, why: str) -> SourceError:
+    return SourceError(
+        f"{name}: the file is cut off: its last line has no line end and {why}; expected a whole file (if this one is "
+        "whole, end its last line)"
+    )
 
 
-def _unpacked(path: Path, packed: str) -> pa.NativeFile:
-    return pa.input_stream(str(path), compression={".gz": "gzip", ".zst": "zstd"}.get(packed))
-
-
-def _head(path: Path, packed: str) -> str:
-    """The first megabyte of a text file."""
-    with _unpacked(path, packed) as stream:
-        return bytes(stream.read(1 << 20)).decode("utf-8", errors="replace").lstrip("\ufeff")
-
-
-def _jsonl(con: duckdb.DuckDBPyConnection, path: Path, name: str) -> Rows:
+def _jsonl(con: duckdb.DuckDBPyConnection, path: Path, name: str, packed: str) -> Rows:
+    _, ended = ending(path, packed)
+    if not ended and (why := cut_off_json(path, packed)):
+        raise _cut_off(name, why)
+    rejects, scans = _reject_tables()
     lines = con.read_csv(
-        str(path), columns={"line": "VARCHAR"}, header=False, auto_detect=False, delimiter=_ONE_FIELD, quotechar="",
-        escapechar="", strict_mode=False, hive_partitioning=False, store_rejects=True, rejects_limit=0,
-        rejects_table="line_rejects", rejects_scan="line_scans",
+        escape(str(path)), columns={"line": "VARCHAR"}, header=False, auto_detect=False, delimiter=_ONE_FIELD,
+        quotechar="", escapechar="", strict_mode=False, hive_partitioning=False, store_rejects=True, rejects_limit=0,
+        rejects_table=rejects, rejects_scan=scans,
     ).filter("trim(line) <> ''")  # fmt: skip
     is_object = "CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' ELSE false END"
     # Guarded by value, not by a filter alone: DuckDB may try a later filter, which parses the line, before this one.
@@ -294,27 +323,34 @@ def _jsonl(con: duckdb.DuckDBPyConnection, path: Path, name: str) -> Rows:
             column = replace(column, type="JSON object", family="other")
         elif isinstance(shape, list):
             column = replace(column, type="JSON list", family="other")
+        elif shape == "JSON":  # of several types
+            nested = f"coalesce(json_type(line, {pointer}) IN ('OBJECT', 'ARRAY'), false)"
+            column = replace(column, nested=nested)
         columns[key] = column
 
     def broken() -> list[str]:
         bad = lines.filter(f"NOT {is_object}").fetchall()
-        return [str(r[0]) for r in bad] + _rejected(con, "line_rejects", "line_scans")
+        return [str(r[0]) for r in bad] + [text for _, text in _rejected(con, rejects)]
 
-    return Rows(name, good, columns, broken, sparse=True)
+    return Rows(name, good, columns, broken, sparse=True, unended=not ended)
 
 
 def _text_column(name: str, text: str, as_json: str) -> FileColumn:
     return FileColumn(name, "VARCHAR", "text", text, text, as_json)
 
 
-def _rejected(con: duckdb.DuckDBPyConnection, rejects: str, scans: str) -> list[str]:
-    """The lines that the last scan rejected: one line may be rejected for several reasons."""
+def _reject_tables() -> tuple[str, str]:
+    """Names for what DuckDB rejects of a file that is opened now."""
+    number = next(_opened)
+    return f"rejects_{number}", f"scans_{number}"
+
+
+def _rejected(con: duckdb.DuckDBPyConnection, rejects: str) -> list[tuple[int, str]]:
+    """The lines that DuckDB rejected, each once, however often it read the file and for however many reasons.
+
+    With the place where each begins: its first byte, counted from 1, or line ends before it.
+    """
     if not con.sql("FROM duckdb_tables() WHERE table_name = $1", params=[rejects]).fetchall():
         return []
-    rows = (
-        con.table(rejects)
-        .filter(f"scan_id = (SELECT max(scan_id) FROM {quoted(scans)})")
-        .aggregate("line, min(csv_line) AS text", "line")
-        .fetchall()
-    )
-    return [str(r[1]) for r in rows]
+    once = con.table(rejects).aggregate("line_byte_position, min(csv_line) AS text", "line_byte_position")
+    return [(int(place), str(text).strip("\r\n")) for place, text in once.fetchall()]

@@ -23,7 +23,7 @@ from coterie.sources.localdays import BUCKET_US, days_of_buckets
 
 FEWEST_USUAL = 100  # rows a day: below it a tenth of the usual is what chance can do
 WEEK = 7  # days, so that a quiet weekday is compared with a whole week
-_VERSION = 1
+_VERSION = 2  # to be raised whenever the same files may give other days, counts or digests
 _MODULUS = 2**128
 
 
@@ -89,19 +89,10 @@ class SourceIndex:
             for day, entries in self._by_day.items()
         }
 
-    def files_for(self, day: date) -> list[Path]:
-        """The files, relative to the description, that hold the day, or that cannot be read and may hold it."""
-        return [Path(e.path) for e in self.entries_for(day)]
-
     def entries_for(self, day: date) -> list[FileEntry]:
-        """The entries of `files_for`."""
+        """The files that hold the day, or that cannot be read and may hold it, by path."""
         anywhere = [e for e in self.files if e.error and not e.may_hold]
         return sorted([*self._by_day.get(day.isoformat(), []), *anywhere], key=lambda e: e.path)
-
-    @property
-    def unreadable(self) -> dict[str, str]:
-        """Path -> what is wrong with it."""
-        return {e.path: e.error for e in self.files if e.error}
 
     def to_json(self) -> str:
         """The index as JSON text; the same index gives the same text."""
@@ -164,7 +155,7 @@ def build_index(source: Source, previous: SourceIndex | None) -> SourceIndex:
     A file counts as unchanged while its path, size and modification time are. A file that cannot be read is recorded
     as such and never raised: reading the days that it may hold does that.
     """
-    about = [source.timezone, source.events.columns.occurred_at, str(source.first_day)]
+    about = [source.timezone, source.events.columns.model_dump(), str(source.first_day)]
     fingerprint = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
     known = {e.path: e for e in previous.files} if previous and previous.fingerprint == fingerprint else {}
     entries = []
@@ -213,7 +204,7 @@ def _count(source: Source, rows: Rows) -> tuple[dict[date, DayRows], DayRows, li
         return {}, DayRows(0, "0"), rows.broken()
     at = moment(rows, source.events.columns.occurred_at, "occurred_at", source.timezone)
     found = (
-        rows.relation.project(f"epoch_us({at.value}) // {BUCKET_US} AS bucket, {row_hash(rows)} AS hash")
+        rows.relation.project(f"epoch_us({at.value}) // {BUCKET_US} AS bucket, {row_hash(rows, source)} AS hash")
         .aggregate(
             # Halves of the hash: their sums stay within 64 bits.
             "bucket, count(*) AS n, sum(hash & 4294967295)::UBIGINT AS low, sum(hash >> 32)::UBIGINT AS high",
@@ -242,9 +233,9 @@ def _count(source: Source, rows: Rows) -> tuple[dict[date, DayRows], DayRows, li
     return counts, undated, broken
 
 
-def row_hash(rows: Rows) -> str:
-    """SQL for the 64-bit hash of a row's content, whose sums the digests are made of."""
-    return f"md5_number_lower({rows.content})"
+def row_hash(rows: Rows, source: Source) -> str:
+    """SQL for the 64-bit hash of what a row says in the described columns, whose sums the digests are made of."""
+    return f"md5_number_lower({rows.content(source.events.columns.theirs)})"
 
 
 def line_hash(line: str) -> int:

@@ -14,7 +14,7 @@ import duckdb
 import polars as pl
 
 from coterie.sources.description import ItemColumns, Items, Source
-from coterie.sources.events import LARGEST, UNPARSED, line_payload, pseudonym_sql, set_key
+from coterie.sources.events import A_WORD, LARGEST, NESTED, UNPARSED, line_payload, pseudonym_sql, set_key
 from coterie.sources.fields import between, identifier, may_lie_in, moment, number
 from coterie.sources.files import Rows, engine, find_files, literal, open_rows, reading
 from coterie.sources.localdays import day_range
@@ -148,11 +148,18 @@ def item_values(rows: Rows, columns: ItemColumns, zone: str, *, keyed: bool = Fa
     if keyed and rows.offers(columns.creator_id):
         creator = identifier(rows, columns.creator_id, "creator_id").value
         rows = rows.with_text(columns.creator_id, pseudonym_sql(creator))
-    values["item_id"] = identifier(rows, columns.item_id, "item_id").value
-    rules = [(f"({values['item_id']}) IS NULL", "item_id is missing or blank")]
+    item = identifier(rows, columns.item_id, "item_id")
+    values["item_id"] = item.value
+    rules = [
+        (f"NOT {item.present}", "item_id is missing or blank"),
+        (item.nested, f"item_id {NESTED}"),
+        (f"({item.value}) IS NULL", f"item_id {A_WORD}"),
+    ]
     for name, theirs in (("creator_id", columns.creator_id), ("language", columns.language)):
         if rows.offers(theirs):
-            values[name] = identifier(rows, theirs, name).value
+            named = identifier(rows, theirs, name)
+            values[name] = named.value
+            rules.append((named.nested, f"{name} {NESTED}"))
     if rows.offers(columns.duration_ms):
         field = number(rows, columns.duration_ms, "duration_ms")
         rules += [

@@ -1,5 +1,6 @@
 """The description: a good one loads as written; a bad one is told in full, by line."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,25 @@ def test_a_missing_taxonomy_is_told(tmp_path: Path) -> None:
 def test_what_else_can_be_wrong(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(SourceError, match=said):
         load_source(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("name", ["a/b", "../../x", "a\\b", "..", " a", "a\tb", "[b]", "x" * 51, ""])
+def test_a_name_that_cannot_be_part_of_a_path_is_told(tmp_path: Path, name: str) -> None:
+    text = GOOD.replace("name: shop", f"name: {json.dumps(name)}")
+    with pytest.raises(
+        SourceError, match=r"line 1: name: found .*; expected a short name: letters, digits, spaces and"
+    ):
+        load_source(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("name", ["my_platform", "v2.1-beta", "短影音 2", "हिन्दी", "Überblick", "x" * 50])
+def test_a_name_may_be_of_any_script(tmp_path: Path, name: str) -> None:
+    assert load_source(write(tmp_path, GOOD.replace("name: shop", f"name: {name}"))).name == name
+
+
+def test_a_path_that_no_system_knows_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"line 6: events.path: found 'events/.x00'; expected a path or glob"):
+        load_source(write(tmp_path, GOOD.replace("events/*.parquet", '"events/\\0"')))
 
 
 def test_only_exposures_is_nothing_to_learn_from(tmp_path: Path) -> None:

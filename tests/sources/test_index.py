@@ -25,6 +25,10 @@ def cut(path: Path, keep: float = 0.5) -> None:
     path.write_bytes(data[: int(len(data) * keep)])
 
 
+def unreadable(index: SourceIndex) -> dict[str, str]:
+    return {entry.path: entry.error for entry in index.files if entry.error}
+
+
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     real = index_module.open_rows
@@ -63,6 +67,32 @@ def test_another_reading_of_the_time_reads_anew(log: Any, monkeypatch: pytest.Mo
     seen = opened(monkeypatch)
     moved = build_index(log.source(timezone="Pacific/Auckland"), first)
     assert (seen, list(moved.days())) == (["events/a.parquet"], [SECOND])
+
+
+@pytest.mark.parametrize("name", ["part[1].csv", "part?.csv", "part*.parquet", "[a-z]/part1.jsonl"])
+def test_a_name_with_signs_of_a_glob_is_that_file_and_no_other(log: Any, name: str) -> None:
+    log.write("events/part1.csv", [event(5)])
+    log.write("events/part2.parquet", [event(5)])
+    log.write(f"events/{name}", [event(6, f"u{n}") for n in range(9)])
+    source = log.source(path=f"events/{name}")
+    index = build_index(source, None)
+    assert [(entry.path, entry.error) for entry in index.files] == [(f"events/{name}", None)]
+    assert index.rows() == {SECOND: 9}
+    assert read_events(source, index, SECOND).frame.height == 9
+    everything = log.source(path="events/**/*.*")
+    assert build_index(everything, None).rows() == {FIRST: 2, SECOND: 9}
+
+
+def test_columns_that_are_not_described_change_nothing(log: Any) -> None:
+    log.write("events/a.csv", [event(5, ingested_at="1")])
+    source = log.source()
+    before = build_index(source, None).days()
+    log.write("events/a.csv", [event(5, ingested_at="2")])
+    assert build_index(source, None).days() == before
+    log.write("events/a.csv", [event(5, ingested_at="2", play_ms="3")])
+    described = log.source(columns={"watch_ms": "play_ms"})
+    first = build_index(source, None)
+    assert build_index(described, first).days() == build_index(described, None).days() != first.days()
 
 
 def test_only_days_whose_rows_change_change(log: Any) -> None:
@@ -116,11 +146,11 @@ def test_a_truncated_file_fails_the_days_that_it_held(log: Any, name: str) -> No
     log.write("events/other.csv", [event(6), event(7)])
     source = log.source()
     good = build_index(source, None)
-    assert good.unreadable == {}
+    assert unreadable(good) == {}
     whole = path.read_bytes()
     cut(path)
     bad = build_index(source, good)
-    assert list(bad.unreadable) == [f"events/{name}"]
+    assert list(unreadable(bad)) == [f"events/{name}"]
     for day in (FIRST, SECOND):
         with pytest.raises(SourceError, match=rf"events/{name}: the file cannot be read: .*; expected .*{day}"):
             read_events(source, bad, day)
@@ -173,7 +203,7 @@ def test_unreadable_files_are_recorded_not_raised(log: Any, name: str, data: byt
     path.parent.mkdir()
     path.write_bytes(data)
     source = log.source()
-    (text,) = build_index(source, None).unreadable.values()
+    (text,) = unreadable(build_index(source, None)).values()
     assert text.startswith(f"events/{name}: ")
     assert str(log.folder) not in text
     with pytest.raises(SourceError, match=said):

@@ -111,6 +111,7 @@ def test_a_change_shows_in_the_content_hash(log: Any, field: str) -> None:
     ("changed", "reason"),
     [
         ({"vid": ""}, "item_id is missing or blank"),
+        ({"vid": "None"}, "item_id is a word for a missing value, such as NULL"),
         ({"dur": "long"}, "duration_ms is not a number"),
         ({"dur": "-1"}, "duration_ms is negative"),
     ],
@@ -124,6 +125,18 @@ def test_each_row_rule(log: Any, changed: dict[str, Any], reason: str) -> None:
     ]
     payload = json.loads(result.rejects["payload"][0])
     assert payload == {k: v or None for k, v in item(**changed).items()}
+
+
+@pytest.mark.parametrize(("field", "ours"), [("vid", "item_id"), ("author", "creator_id"), ("lang", "language")])
+def test_an_object_among_texts_is_no_name(log: Any, field: str, ours: str) -> None:
+    log.write("items.jsonl", [item(vid="v2"), item(**{field: {"x": 1}})])
+    for key in (None, b"key"):
+        result = read_items(
+            described(log), item_ids=pl.Series(["v1", "v2"]), created_on=DAY, pseudonym_key=key
+        )  # fmt: skip
+        assert result.frame.filter(pl.col("text").is_not_null())["item_id"].to_list() == ["v2"]
+        said = f"{ours} is an object or a list, where text or a number is expected"
+        assert result.rejects["reason"].to_list() == [said]
 
 
 def test_what_belongs_to_no_day_belongs_to_the_first(log: Any) -> None:

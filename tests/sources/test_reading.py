@@ -146,6 +146,8 @@ def test_every_format_gives_the_same_events(log: Any, name: str) -> None:
         ({"uid": " \u3000"}, "user_id is missing or blank"),
         ({"vid": None}, "item_id is missing or blank"),
         ({"vid": "\t"}, "item_id is missing or blank"),
+        ({"uid": "NULL"}, "user_id is a word for a missing value, such as NULL"),
+        ({"vid": "nan"}, "item_id is a word for a missing value, such as NULL"),
         ({"action": None}, "event_type is missing"),
         ({"action": "lik'e"}, "event_type lik'e is not in the source description"),
         ({"play_ms": "long"}, "watch_ms is not a number"),
@@ -227,6 +229,10 @@ TAIPEI = timezone(timedelta(hours=8))
         pl.Series([NOON.replace(tzinfo=UTC).timestamp()]),
         pl.Series([str(int(NOON.replace(tzinfo=UTC).timestamp()))]),
         pl.Series([str(int(NOON.replace(tzinfo=UTC).timestamp()) * 1000)]),
+        pl.Series([int(NOON.replace(tzinfo=UTC).timestamp()) * 10**6]),
+        pl.Series([int(NOON.replace(tzinfo=UTC).timestamp()) * 10**9]),
+        pl.Series([str(int(NOON.replace(tzinfo=UTC).timestamp()) * 10**6)]),
+        pl.Series([str(int(NOON.replace(tzinfo=UTC).timestamp()) * 10**9)]),
         pl.Series(["2024-03-05T12:00:00"]),
         pl.Series(["2024-03-05T12:00:00Z"]),
         pl.Series(["2024-03-05 20:00:00+08:00"]),
@@ -248,7 +254,7 @@ def test_a_date_alone_is_the_beginning_of_the_local_day(log: Any, column: pl.Ser
     assert result.frame["occurred_at"].to_list() == [datetime(2024, 3, 5, 5)]
 
 
-@pytest.mark.parametrize("as_number", [False, True])
+@pytest.mark.parametrize("unit", [None, "s", "ms", "us", "ns"])
 @pytest.mark.parametrize(
     ("zone", "day", "hours"),
     [
@@ -258,7 +264,7 @@ def test_a_date_alone_is_the_beginning_of_the_local_day(log: Any, column: pl.Ser
         ("America/Sao_Paulo", date(2018, 11, 4), 23),
     ],
 )
-def test_days_end_where_local_days_end(log: Any, zone: str, day: date, hours: int, as_number: bool) -> None:
+def test_days_end_where_local_days_end(log: Any, zone: str, day: date, hours: int, unit: Any) -> None:
     half_hours = pl.datetime_range(
         datetime(day.year, day.month, day.day) - timedelta(days=2),
         datetime(day.year, day.month, day.day) + timedelta(days=3),
@@ -266,7 +272,7 @@ def test_days_end_where_local_days_end(log: Any, zone: str, day: date, hours: in
         eager=True,
     )
     local = half_hours.dt.replace_time_zone("UTC").dt.convert_time_zone(zone).dt.date()
-    ts = half_hours.dt.epoch("s") if as_number else half_hours
+    ts = half_hours.dt.epoch(unit) if unit else half_hours
     frame = pl.DataFrame({"uid": "u", "vid": [f"v{i}" for i in range(len(ts))], "action": "play", "ts": ts})
     log.write("events/a.parquet", frame)
     source = log.source(timezone=zone)
@@ -278,7 +284,54 @@ def test_days_end_where_local_days_end(log: Any, zone: str, day: date, hours: in
     assert result.digest == index.days()[day]
 
 
+@pytest.mark.parametrize("as_text", [False, True])
+def test_the_last_nanosecond_of_a_day_is_not_the_next_days(log: Any, as_text: bool) -> None:
+    midnight = int(datetime(2024, 3, 6, tzinfo=UTC).timestamp()) * 10**9
+    ts = [str(midnight - 1000), str(midnight)] if as_text else [midnight - 1, midnight]
+    log.write("events/a.parquet", pl.DataFrame({"uid": ["u", "w"], "vid": "v", "action": "play", "ts": ts}))
+    source = log.source()
+    index = build_index(source, None)
+    for day, user in ((DAY, "u"), (DAY + timedelta(days=1), "w")):
+        result = read_events(source, index, day)
+        assert (result.frame["user_id"].to_list(), result.digest) == ([user], index.days()[day])
+
+
 # --- ids, repeats, late rows ---
+
+
+@pytest.mark.parametrize(
+    "word", ["NULL", "null", "None", "nan", "NaN", "\\N", "N/A", "undefined", " null ", "<NA>", "#N/A"]
+)
+def test_a_word_for_a_missing_id_is_no_id(log: Any, word: str) -> None:
+    log.write("events/a.csv", [event(id=word), event(id="e2", uid=word), event(id="e3", vid=word)])
+    log.write("events/b.csv", [event(id="e4", uid=f"{word}ie".strip())])
+    result = read(log.source(columns={"event_id": "id"}))
+    assert result.frame["user_id"].sort().to_list() == sorted(["u1", f"{word}ie".strip()])
+    assert {len(i) for i in result.frame["event_id"]} == {32, 2}, "an event without an id gets one"
+    assert {r.split()[0] for r in result.rejects["reason"]} == {"user_id", "item_id"}
+    hidden = read(log.source(columns={"event_id": "id"}), pseudonym_key=b"key")
+    assert hidden.rejects["reason"].to_list() == result.rejects["reason"].to_list()
+
+
+@pytest.mark.parametrize("column", ["uid", "vid", "action", "id"])
+@pytest.mark.parametrize("wrong", [{"x": 1}, ["x"]], ids=["object", "list"])
+def test_an_object_among_texts_is_no_name(log: Any, column: str, wrong: Any) -> None:
+    log.write("events/a.jsonl", [event(id="e1"), event(id="e2", **{column: wrong} if column != "id" else {})])
+    if column == "id":
+        log.write("events/a.jsonl", [event(id="e1"), event(id=wrong)])
+    for key in (None, b"key"):
+        result = read(log.source(columns={"event_id": "id"}), pseudonym_key=key)
+        ours = {"uid": "user_id", "vid": "item_id", "action": "event_type", "id": "event_id"}[column]
+        said = f"{ours} is an object or a list, where text or a number is expected"
+        assert (result.frame.height, result.rejects["reason"].to_list()) == (1, [said])
+
+
+@pytest.mark.parametrize("columns", [{}, {"event_id": "id"}])
+def test_a_row_that_is_delivered_again_is_the_same_row(log: Any, columns: dict[str, str]) -> None:
+    log.write("events/a.csv", [event(id="e1", ingested_at="10:00"), event(id="e1", ingested_at="11:00")])
+    log.write("events/b.csv", [event(id="e1", batch="7")])
+    result = read(log.source(columns=columns))
+    assert (result.read, result.repeated, result.frame.height) == (3, 2, 1)
 
 
 def test_exact_repeats_collapse_and_near_repeats_stay(log: Any) -> None:
@@ -312,7 +365,7 @@ def test_a_late_row_is_found_in_the_later_file(log: Any) -> None:
     source = log.source()
     index = build_index(source, None)
     assert sorted(read_events(source, index, DAY).frame["user_id"]) == ["late", "u1"]
-    assert [str(p) for p in index.files_for(DAY)] == ["events/2024-03-05.parquet", "events/2024-03-07.parquet"]
+    assert [e.path for e in index.entries_for(DAY)] == ["events/2024-03-05.parquet", "events/2024-03-07.parquet"]
 
 
 def test_a_day_opens_only_its_own_files(log: Any) -> None:

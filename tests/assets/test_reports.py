@@ -1,0 +1,86 @@
+"""The report as an asset: its preview says in words what it says, and where it lies."""
+
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from assets import reports
+from coterie.report import track_record
+from coterie.tables import TABLES
+from resources.configurable import Log, Method, Storage
+from resources.lake import Lake
+from resources.report_file import report_of, scores_of
+
+DAY, BEFORE = date(2024, 5, 2), date(2024, 5, 1)
+DAYS = dg.DailyPartitionsDefinition("2024-05-01", end_date="2024-06-01")
+READ = (
+    "mart_community_day", "mart_interest_trends", "mart_strategy_board", "strategy_scorecard", "raw_events",
+    "engagement", "quarantine", "raw_items", "item_labels",
+)  # fmt: skip
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    lake = Lake(tmp_path)
+    cooks = {"community_id": "c1", "name": "Cooks", "verdict": "real", "users_rounded": 20, "summary": "They cook."}
+    put(lake, DAY, **{name: [] for name in READ} | {"mart_community_day": [cooks]})
+    return lake
+
+
+def put(lake: Lake, day: date, **tables: list[dict[str, object]]) -> None:
+    for name, rows in tables.items():
+        table = TABLES[name]
+        frame = pl.DataFrame([dict.fromkeys(table.schema) | row for row in rows], schema=table.schema)
+        with lake.stage(table, day, frame) as staged:
+            lake.publish(staged)
+
+
+def test_its_preview_is_what_it_says_first(lake: Lake) -> None:
+    description = lake.home / "source.yaml"
+    description.write_text(
+        "name: t\ntimezone: UTC\nevents:\n  path: none.csv\n"
+        "  columns: {user_id: u, item_id: i, event_type: e, occurred_at: t}\n  event_types: {like: {kind: positive}}\n"
+    )
+    storage = Storage(home=str(lake.home))
+    result = dg.materialize(
+        reports.build(DAYS),
+        partition_key=DAY.isoformat(),
+        resources={
+            "storage": storage,
+            "log": Log(storage=storage, description=str(description), pseudonym_key=""),
+            "method": Method(first_day=BEFORE.isoformat(), half_life_days=14.0, disclosure_size=20, graph_users=100),
+        },
+        instance=dg.DagsterInstance.ephemeral(),
+    )
+    (made,) = result.asset_materializations_for_node("report")
+    preview = made.metadata["preview"]
+    assert isinstance(preview, dg.MarkdownMetadataValue)
+    first, second, third = str(preview.value).splitlines()
+    assert first == "1. 1 of 1 communities are real by the day's test."
+    assert second.startswith("2. There is no suggestion today")
+    assert third.startswith("3. No earlier suggestion is old enough")
+    path = Path(str(made.metadata["file"].value))
+    assert path == lake.home / "reports" / "2024-05-02.html"
+    assert "Cooks" in path.read_text(encoding="utf-8")
+
+
+def test_few_active_users_are_not_counted_out(lake: Lake) -> None:
+    put(lake, DAY, raw_events=[{"event_id": str(n), "user_id": f"u{n}"} for n in range(19)])
+    assert "fewer than 20" in report_of(lake, DAY, source="t", disclosure_size=20)
+    put(lake, DAY, raw_events=[{"event_id": str(n), "user_id": f"u{n}"} for n in range(24)])
+    assert '<td class="n">20</td>' in report_of(lake, DAY, source="t", disclosure_size=20)
+
+
+def test_scores_are_summed_up_by_the_kind_of_their_suggestion(lake: Lake) -> None:
+    put(lake, BEFORE, strategies=[{"strategy_id": "a", "kind": "boost_interest"}])
+    scored = {"issued_on": BEFORE, "horizon_days": 7, "predicted": 0.1, "realised": 0.2, "placebo": 0.0}
+    cards = [("a", "hit"), ("a", "miss"), ("a", "not_scorable"), ("gone", "hit")]
+    put(lake, DAY, strategy_scorecard=[{"strategy_id": s, "verdict": v, **scored} for s, v in cards])
+    assert track_record(scores_of(lake, first=BEFORE, last=DAY)).rows() == [
+        ("boost_interest", 7, 2, 0.5, 0.1, 0.2, 0.0),
+        ("unknown", 7, 1, 1.0, 0.1, 0.2, 0.0),
+    ]
+    assert scores_of(lake, first=BEFORE, last=BEFORE).is_empty()

@@ -1,0 +1,39 @@
+"""What a check says when it fails: what was found, and what was expected."""
+
+import polars as pl
+import pytest
+
+from assets import labels, reports, strategies
+from coterie.tables import ITEM_LABELS, RAW_ITEMS, STRATEGY_SCORECARD, Table
+
+
+def rows(table: Table, *given: dict[str, object]) -> pl.DataFrame:
+    return pl.DataFrame([dict.fromkeys(table.schema) | row for row in given], schema=table.schema)
+
+
+@pytest.mark.parametrize(
+    ("labelled", "says"), [(2, labels.COVERAGE), (1, "1 of 10 items with text have a label (10%)")]
+)
+def test_how_many_items_have_a_label(labelled: int, says: str) -> None:
+    items = rows(RAW_ITEMS, *({"item_id": f"i{n}", "text": "x", "hashtags": "[]"} for n in range(10)))
+    finding = labels._coverage(rows(ITEM_LABELS, *({"item_id": f"i{n}"} for n in range(labelled))), items)
+    assert finding.passed is (labelled > 1)
+    assert says in finding.says
+    assert finding.passed or "expected at least 20%" in finding.says
+
+
+@pytest.mark.parametrize(("hits", "says"), [(16, strategies.COVERED), (11, "11 of 20 scored suggestions (55%)")])
+def test_how_many_suggestions_came_true(hits: int, says: str) -> None:
+    finding = strategies._covered(rows(STRATEGY_SCORECARD, *({"in_interval": n < hits} for n in range(20))))
+    assert finding.passed is (hits > 11)
+    assert says in finding.says
+    assert finding.passed or "expected at least 80%" in finding.says
+
+
+def test_what_is_wrong_with_a_report() -> None:
+    assert reports._small(10).says == reports.SMALL
+    assert reports._small(6_000_000).says == "report: the file has 6,000,000 bytes; expected fewer than 5,000,000"
+    assert reports._self_contained("<p>fine</p>").says == reports.ALONE
+    finding = reports._self_contained('<img src="https://x">')
+    assert not finding.passed
+    assert 'the page holds src="http;' in finding.says
