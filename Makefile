@@ -20,6 +20,7 @@ demo: install
 	$(if $(SOURCE),COTERIE_SOURCE=$(SOURCE) )$(BIN)/python -m workflows.demo
 
 dev: install
+	@$(BIN)/coterie catalog > /dev/null   # refuses a wrong setting in words before a server starts
 	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p 3000
 
 test: install
@@ -42,4 +43,4 @@ docs: install
 	$(BIN)/coterie catalog --markdown > docs/tables.md
 
 clean:
-	rm -rf .coterie .dagster dbt_project/target
+	rm -rf .coterie .dagster dbt_project/target data/simulated

@@ -5,6 +5,7 @@ import sys
 import time
 import warnings
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from datetime import date
 from functools import cache
 from multiprocessing import get_context
@@ -12,13 +13,14 @@ from multiprocessing import get_context
 import dagster as dg
 from dagster._core.instance import InstanceRef
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from coterie.errors import CoterieError
 from coterie.sources import load_source
 from resources.lake import Lake
 from resources.settings import PROJECT, Settings, load_settings
-from resources.source import home_beside, owner_of
+from resources.source import SourceLog, home_beside, owner_of
 from workflows.build import build_definitions
 from workflows.showing import show
 
@@ -35,22 +37,30 @@ def main() -> int:
     job = _definitions().resolve_job_def("daily")
     lake = Lake(settings.home)
     assert job.partitions_def is not None
-    days = job.partitions_def.get_partition_keys()
+    last = max(SourceLog(settings.source, settings.home).index().days(), default=None)
+    # Partitions go on until yesterday where the description names no last day; a log that ended earlier does not.
+    days = [day for day in job.partitions_def.get_partition_keys() if last and date.fromisoformat(day) <= last]
+    if not days:
+        raise CoterieError(f"{settings.source.name}: found no day to run. `coterie check-source` says why.")
     missing = [day for day in days if not lake.has("mart_strategy_board", date.fromisoformat(day))]
     out.print(f"[bold]Coterie[/]: {settings.source.name}, {days[0]} to {days[-1]} ({len(days)} days)", highlight=False)
     started = time.monotonic()
     with Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=out
-    ) as progress:
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=out,
+        disable=not out.is_terminal,
+    ) as progress:  # fmt: skip
         failures = _run(missing, progress)
-    if failures:
-        for failure in failures:
-            out.print(f"[red]{failure}[/]", highlight=False)
-        return 1
+    done = [day for day in days if lake.has("mart_strategy_board", date.fromisoformat(day))]
     if missing:
-        out.print(f"{len(missing)} days in {time.monotonic() - started:.0f} s\n", highlight=False)
-    show(out, lake, date.fromisoformat(days[-1]), settings)
-    return 0
+        took = f"in {time.monotonic() - started:.0f} s"
+        out.print(f"{len(set(missing) & set(done))} of {len(missing)} days {took}\n", highlight=False)
+    if done:
+        show(out, lake, date.fromisoformat(done[-1]), settings)
+    for failure in failures:
+        out.print(f"[red]error[/]: {escape(failure)}", highlight=False, soft_wrap=True)
+    if failures:
+        out.print("Finished days are kept: the same command goes on where it stopped.", highlight=False)
+    return 1 if failures else 0
 
 
 def _with_a_home_of_its_own(settings: Settings) -> Settings:
@@ -79,13 +89,19 @@ def _run(days: list[str], progress: Progress) -> list[str]:
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 half, day = running.pop(future)
-                if failures := future.result():
+                try:
+                    failures = future.result()
+                except BrokenProcessPool:
+                    failures = [f"{day}: a process that ran the day was ended from outside, perhaps for want of memory"]
+                if failures:
                     pool.shutdown(cancel_futures=True)
                     return failures
                 if half == "first":
                     ready.add(day)
                 else:
                     progress.update(task, advance=1, description=f"running the daily job: {day} is done")
+                    if progress.disable:
+                        out.print(f"{day} is done", highlight=False)
     return []
 
 
@@ -127,7 +143,7 @@ def run() -> None:
     try:
         sys.exit(main())
     except CoterieError as error:
-        Console(stderr=True).print(f"[red]error[/]: {error}", highlight=False, soft_wrap=True)
+        Console(stderr=True).print(f"[red]error[/]: {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(2)
 
 

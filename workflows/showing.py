@@ -7,8 +7,10 @@ from datetime import date, timedelta
 
 import polars as pl
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table as RichTable
 
+from coterie.report import track_record
 from coterie.simulate.compare import (
     NOBODY,
     Truth,
@@ -22,6 +24,18 @@ from resources.lake import Lake
 from resources.settings import Settings
 
 SHOWN, SHOWN_PER_KIND = 12, 4
+VERDICTS = (
+    "real: members engage with one another's interests more than chance allows (q: chance of a false alarm). "
+    "artefact: they do not, with certainty. weak: not enough evidence yet.\n"
+)
+EFFECTS = (
+    "effect: how much more members engage than others, with its 90 % interval (low, high); as a share, so 0.08 is 8 "
+    "points. No number: the log does not allow one.\n"
+)
+SCORES = (
+    "Suggestions measured again later. within interval: share that came true as predicted. placebo: the same for "
+    "random groups of users.\n"
+)
 
 
 def show(out: Console, lake: Lake, day: date, settings: Settings) -> None:
@@ -32,6 +46,8 @@ def show(out: Console, lake: Lake, day: date, settings: Settings) -> None:
     days = lake.days("strategy_scorecard")
     scores = lake.read_days("strategy_scorecard", days[0], days[-1])
     out.print(_scorecard(lake, scores))
+    if scores.height:
+        out.print(SCORES, highlight=False)
     if truth is not None:
         out.print(_lives(lake, truth))
     report = settings.home.absolute() / "reports" / f"{day}.html"
@@ -58,7 +74,9 @@ def _communities(out: Console, lake: Lake, day: date, truth: Truth | None) -> No
             group.alias("true_community"), *((pl.col(c) * 100).round() for c in ("of_members", "of_true"))
         )
         columns |= {"true_community": "in truth", "of_members": "% of members", "of_true": "% of the true one"}
-    out.print(_table(f"Communities on {day}", found.head(SHOWN), columns))
+    shown = found.head(SHOWN)
+    out.print(_table(f"Communities on {day}", shown, columns, of=found.height))
+    out.print(VERDICTS, highlight=False)
     if truth is not None:
         true = truth.on(day).filter(pl.col("community") != NOBODY)
         sizes = sorted(true["community"].value_counts()["count"].to_list(), reverse=True)
@@ -71,21 +89,34 @@ def _strategies(out: Console, lake: Lake, day: date, truth: Truth | None) -> Non
     board = lake.read("mart_strategy_board", day).sort("status", "q_value", "strategy_id")
     columns = {"kind": "suggestion", "interest": "interest", "community": "community", "effect": "effect",
                "effect_low": "low", "effect_high": "high"}  # fmt: skip
-    if truth is None:
+    fixed_on = day - timedelta(days=WINDOW_DAYS)
+    if truth is None or not lake.has("memberships", fixed_on):
         columns |= {"status": "status"}
     else:
         issued = lake.read("strategies", day)
-        members = lake.read("memberships", day - timedelta(days=WINDOW_DAYS))
+        members = lake.read("memberships", fixed_on)
         board = board.join(strategies_beside_truth(truth, issued, members, day), on="strategy_id", how="left")
         # The truth is known per showing; of shares and of supply there is none to set beside them.
         per_showing = pl.col("metric") == EXPOSURE
         board = board.with_columns(pl.when(per_showing).then("true_difference").alias("true_difference"))
         columns |= {"true_difference": "in truth", "true_boost": "a 5 % boost adds"}
     shown = board.group_by("kind", maintain_order=True).head(SHOWN_PER_KIND).sort("kind", maintain_order=True)
-    out.print(_table(f"Strategies of {day}: {shown.height} of {board.height}", shown, columns))
+    out.print(_table(f"Strategies of {day}", shown, columns, of=board.height))
+    if shown.is_empty():
+        out.print(_last_suggestions(lake, day), highlight=False)
+    else:
+        out.print(EFFECTS, highlight=False)
 
 
-def _lives(lake: Lake, truth: Truth) -> RichTable:
+def _last_suggestions(lake: Lake, day: date) -> str:
+    proposed = pl.col("status") == "proposed"
+    for earlier in reversed([d for d in lake.days("mart_strategy_board") if d < day]):
+        if lake.read("mart_strategy_board", earlier).filter(proposed).height:
+            return f"The last day with suggestions is {earlier}.\n"
+    return "No day has suggestions: only real communities get any.\n"
+
+
+def _lives(lake: Lake, truth: Truth) -> RichTable | str:
     days = lake.days("memberships")
     matches = {day: communities_beside_truth(truth, lake.read("memberships", day), day) for day in days}
     recorded = lake.read_days("community_lineage", days[0], days[-1])
@@ -97,32 +128,28 @@ def _lives(lake: Lake, truth: Truth) -> RichTable:
     )
 
 
-def _scorecard(lake: Lake, scores: pl.DataFrame) -> RichTable:
+def _scorecard(lake: Lake, scores: pl.DataFrame) -> RichTable | str:
     days = lake.days("strategies")
     kinds = lake.read_days("strategies", days[0], days[-1]).select("day", "strategy_id", "kind")
-    scored = scores.filter(pl.col("verdict") != "not_scorable").join(
-        kinds, left_on=["issued_on", "strategy_id"], right_on=["day", "strategy_id"]
+    summary = track_record(
+        scores.join(kinds, left_on=["issued_on", "strategy_id"], right_on=["day", "strategy_id"], how="inner")
     )
-    summary = (
-        scored.group_by("kind", "horizon_days")
-        .agg(
-            pl.len().alias("scored"),
-            (pl.col("verdict") == "hit").mean().alias("within interval"),
-            pl.col("predicted").mean().alias("predicted"),
-            pl.col("realised").mean().alias("realised"),
-            pl.col("placebo").mean().alias("placebo"),
-        )
-        .sort("kind", "horizon_days")
-    )
-    return _table("Scorecard so far", summary, {name: name.replace("_", " ") for name in summary.columns})
+    columns = {"kind": "suggestion", "horizon_days": "days later", "scored": "scored", "hit_rate": "within interval",
+               "predicted": "predicted", "realised": "realised", "placebo": "placebo"}  # fmt: skip
+    return _table("Scorecard so far", summary, columns)
 
 
-def _table(title: str, frame: pl.DataFrame, columns: dict[str, str]) -> RichTable:
-    table = RichTable(title=title if frame.height else f"{title}: none", title_justify="left")
+def _table(title: str, frame: pl.DataFrame, columns: dict[str, str], of: int | None = None) -> RichTable | str:
+    if frame.is_empty():
+        return f"{title}: none\n"
+    if of is not None and of > frame.height:
+        title += f", {frame.height} of {of}"
+    table = RichTable(title=title, title_justify="left")
     for heading in columns.values():
-        table.add_column(heading, overflow="fold")
+        # The kinds are single words: broken in two they would not be found again.
+        table.add_column(heading, overflow="fold", no_wrap=heading == "suggestion")
     for row in frame.select(*columns).iter_rows():
         table.add_row(
-            *(f"{cell:.3g}" if isinstance(cell, float) else "" if cell is None else str(cell) for cell in row)
+            *(f"{cell:.3g}" if isinstance(cell, float) else "" if cell is None else escape(str(cell)) for cell in row)
         )
     return table
