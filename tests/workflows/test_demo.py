@@ -56,6 +56,6 @@ def test_the_demo_runs_the_days_that_the_log_has_and_sets_the_truth_beside_them(
     assert failed.returncode == 1
     assert "2024-05-02 is done" not in failed.stdout, "published days were run again"
     assert "Communities on 2024-05-02" in failed.stdout, "the good days are not shown"
-    assert "raw_events.source_readable" in failed.stdout
+    assert "2024-05-03.parquet" in failed.stdout, "the file is not named"
     assert "the same command goes on where it stopped" in failed.stdout
     assert "Traceback" not in failed.stdout + failed.stderr
