@@ -1,9 +1,10 @@
 """The command `coterie`: what people do outside the Dagster UI."""
 
 import json
+import shlex
 import sys
 import webbrowser
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,10 +13,10 @@ import typer
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from coterie.errors import CoterieError, MissingDayError
+from coterie.errors import CoterieError, MissingDayError, SettingError
 from coterie.tables import TABLES, markdown
 from resources.lake import Lake
-from resources.settings import Settings, load_settings
+from resources.settings import PROJECT, Settings, load_settings
 
 app = typer.Typer(
     name="coterie",
@@ -70,35 +71,68 @@ def check_source_command(
 
 @app.command("simulate")
 def simulate_command(
-    to: Annotated[Path, typer.Argument(help="Folder for the source, its items and its truth.")],
-    seed: Annotated[int, typer.Option(help="Equal seeds give equal bytes.")] = 0,
-    first_day: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])] = datetime(2024, 5, 1),
-    days: Annotated[int, typer.Option()] = 21,
-    users: Annotated[int, typer.Option()] = 2_000,
-    events_per_day: Annotated[int, typer.Option()] = 20_000,
-    communities: Annotated[int, typer.Option(help="How many there are on the first day.")] = 6,
-    mixing: Annotated[float, typer.Option(help="0: members want only their own; 1: everybody wants alike.")] = 0.3,
+    to: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new or an empty folder.", show_default=False)],
+    seed: Annotated[int, typer.Option(help="Which platform: equal options give equal files.")] = 0,
+    first_day: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d"], help="First day of the log.", show_default="2024-05-01")
+    ] = datetime(2024, 5, 1),
+    days: Annotated[int, typer.Option(help="Days of the log.")] = 21,
+    users: Annotated[int, typer.Option(help="Users; a tenth of them belong to no community.")] = 2_000,
+    events_per_day: Annotated[int, typer.Option(help="Rows of the log on an average day.")] = 20_000,
+    communities: Annotated[int, typer.Option(help="Communities on the first day.")] = 6,
+    mixing: Annotated[
+        float,
+        typer.Option(
+            help="How much members want what everybody wants: 0 only what is their community's, 1 nothing of their own."
+        ),
+    ] = 0.3,
+    languages: Annotated[str, typer.Option(help="Of the items' texts: en, zh or both.")] = "both",
+    exposures: Annotated[
+        bool,
+        typer.Option(
+            help="Whether the log says what the feed showed, with propensities; else it holds likes and comments alone, "
+            "as on a forum."
+        ),
+    ] = True,
+    dirt: Annotated[
+        bool,
+        typer.Option(help="Spoil the log as real ones are: copies, late and broken rows, bots, a giant account."),
+    ] = False,
     life: Annotated[
         list[str] | None,
-        typer.Option(help="What happens to communities, KIND@DAY: drift, split, merger, birth, death. Repeatable."),
+        typer.Option(
+            metavar="KIND@DAY",
+            help="Something that happens to a community, such as split@8 on the ninth day. Kinds: drift, split, merger, "
+            "birth, death. May be given several times. Default: one of each.",
+        ),
     ] = None,
-    quiet: Annotated[
-        bool, typer.Option(help="Nothing happens to communities; default: one event of each kind.")
-    ] = False,
+    steady: Annotated[bool, typer.Option("--steady", help="Nothing happens to communities.")] = False,
+    null: Annotated[
+        str | None,
+        typer.Option(
+            help="A platform with nothing to find: no_preferences (everybody likes everything alike) or feed_only (the "
+            "feed treats groups differently, and they engage alike)."
+        ),
+    ] = None,
     boost: Annotated[
         list[str] | None,
-        typer.Option(help="A decision to rehearse, COMMUNITY:INTEREST:SHARE@DAY, such as 2:food.coffee:0.1@14."),
+        typer.Option(
+            metavar="BOOST",
+            help="A decision to rehearse, COMMUNITY:INTEREST:SHARE@DAY. 2:food.coffee:0.1@14 gives coffee a tenth of "
+            "what the members of community 2 are shown from the fifteenth day on; all else stays as without it. May be "
+            "given several times.",
+        ),
     ] = None,
-    null: Annotated[
-        str | None, typer.Option(help="Nothing to find: no_preferences, or feed_only (the feed's own structure).")
-    ] = None,
-    exposures: Annotated[bool, typer.Option(help="Log what the feed showed, with propensities.")] = True,
-    dirt: Annotated[bool, typer.Option(help="Add what is wrong with real logs.")] = False,
-    languages: Annotated[str, typer.Option(help="Of the items' texts: en, zh or both.")] = "both",
 ) -> None:
-    """Write a platform with known truth, to rehearse on."""
+    """Write a platform whose truth is known: a log, its items, its description, and the truth behind them.
+
+    To see what Coterie finds where the answer is known, and to rehearse a decision before shipping it:
+    docs/rehearse.md.
+    """
     from coterie.simulate import Scenario, default_life, parse_boost, parse_life, simulate
 
+    if life and steady:
+        raise SettingError("simulate: life: found events and --steady; expected one of the two")
     scenario = Scenario(
         seed=seed,
         first_day=first_day.date(),
@@ -107,16 +141,55 @@ def simulate_command(
         events_per_day=events_per_day,
         communities=communities,
         mixing=mixing,
-        life=parse_life(life) if life else () if quiet or null else default_life(days),
+        life=parse_life(life) if life else () if steady or null else default_life(days, communities),
         boosts=tuple(parse_boost(text) for text in boost or ()),
         null=null,  # type: ignore[arg-type]
         exposures=exposures,
         dirt=dirt,
         languages=languages,  # type: ignore[arg-type]
     )
-    summary = simulate(to, scenario)
-    out.print(summary)
-    out.print(f"Run it with COTERIE_SOURCE={to / 'source.yaml'}", highlight=False)
+    try:
+        told = [simulate(to, scenario)]
+    except OSError as error:
+        raise SettingError(f"simulate: {to}: {error.strerror or error}; expected a folder that can be made") from None
+    if scenario.life:
+        happens = ", ".join(f"{e.kind} on {first_day.date() + timedelta(days=e.day)}" for e in scenario.life)
+        told.append(f"What happens to communities: {happens}.")
+    if scenario.boosts:
+        told += _rehearsed(pl.read_parquet(to / "truth" / "rehearsal.parquet"))
+    for line in (*told, f"Next, let Coterie find it, in a home of its own:\n  {_demo_of(to)}"):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _rehearsed(rehearsal: pl.DataFrame) -> list[str]:
+    """What boosts changed, a line for each community."""
+    n = pl.col("showings")
+
+    def mean(column: str) -> pl.Expr:
+        return (pl.col(column) * n).sum() / n.sum()
+
+    by_community = rehearsal.group_by("community", maintain_order=True).agg(
+        n.sum().alias("n"), mean("strength_without"), mean("strength_with"), mean("effect"),
+        pl.col("day").min().alias("first"), pl.col("day").max().alias("last"),
+        margin=1.645 * ((pl.col("error") * n) ** 2).sum().sqrt() / n.sum(),
+    )  # fmt: skip
+    told = [
+        f"Rehearsed for community {r['community']}, {r['first']} to {r['last']}: {r['n']:,} showings, mean strength "
+        f"{r['strength_without']:.4f} without the boost and {r['strength_with']:.4f} with it, {r['effect']:+.4f} "
+        f"(90 % interval {r['effect'] - r['margin']:+.4f} to {r['effect'] + r['margin']:+.4f})."
+        for r in by_community.iter_rows(named=True)
+    ]
+    return told or ["Rehearsed: nothing changed, for nobody of that community was shown anything on those days."]
+
+
+def _demo_of(folder: Path) -> str:
+    """The command that runs Coterie on a simulated log; make hands SOURCE to a shell, which wants quotes of its own."""
+    here = Path.cwd() == PROJECT
+    folder = folder if here else folder.absolute()
+    source = shlex.quote(str(folder / "source.yaml"))
+    source = source if source == str(folder / "source.yaml") else shlex.quote(source)
+    make = "make" if here else f"make -C {shlex.quote(str(PROJECT))}"
+    return f"COTERIE_HOME={shlex.quote(str(folder / 'home'))} {make} demo SOURCE={source}"
 
 
 @app.command("report")
