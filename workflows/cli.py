@@ -4,19 +4,24 @@ import json
 import shlex
 import sys
 import webbrowser
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import polars as pl
 import typer
 from rich.console import Console
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from coterie.errors import CoterieError, MissingDayError, SettingError
 from coterie.tables import TABLES, markdown
 from resources.lake import Lake
 from resources.settings import PROJECT, Settings, load_settings
+
+if TYPE_CHECKING:
+    from coterie.sources import Finding, SourceCheck
 
 app = typer.Typer(
     name="coterie",
@@ -25,7 +30,18 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-out = Console()
+
+
+def _console(*, stderr: bool = False) -> Console:
+    """A console for which what people's files hold is text: brackets in it are no markup, and colons no emoji."""
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+out = _console()
+COLOURS = {"error": "red", "warning": "yellow", "ok": "green"}
+FILES_SHOWN = 8
+TYPES_SHOWN = 20
+CELL = 27  # characters: two such cells and a column's name fit 80
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day; default: the latest published.")]
 
 
@@ -58,15 +74,54 @@ def check_source_command(
     from coterie.sources import check_source
 
     check = check_source(description or _settings().source)
-    for finding in check.findings:
-        colour = {"error": "red", "warning": "yellow", "ok": "green"}[finding.level]
-        where = f" line {finding.line}" if finding.line else ""
-        out.print(f"[{colour}]{finding.level}[/]{where}: ", end="")
-        out.print(finding.text, markup=False, highlight=False)
-    if check.sample.height:
-        out.print(_table(_upright(check.sample.head(3)), "The first rows, as they would be read"))
+    _show_findings(check.findings)
+    _show_tables(check)
+    counts = {level: sum(f.level == level for f in check.findings) for level in COLOURS}
+    verdict = "cannot be used yet" if counts["error"] else "can be used"
+    out.print(f"The source {verdict}: {counts['error']} error(s), {counts['warning']} warning(s).")
     if not check.ok:
         raise typer.Exit(1)
+
+
+def _show_findings(findings: "list[Finding]") -> None:
+    grid = RichTable.grid(padding=(0, 1))
+    for _ in range(2):
+        grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for finding in findings:
+        where = f"line {finding.line}:" if finding.line else ""
+        grid.add_row(Text(finding.level, style=COLOURS[finding.level]), where, _printable(finding.text))
+        for detail in finding.details:
+            # A grid of its own, so that a detail's second line stands under its first.
+            item = RichTable.grid(padding=(0, 1))
+            item.add_column(no_wrap=True)
+            item.add_column(overflow="fold")
+            item.add_row("-", _printable(detail))
+            grid.add_row("", "", item)
+    out.print(grid)
+
+
+def _show_tables(check: "SourceCheck") -> None:
+    if check.event_types:
+        types = [(t.name, f"{t.rows:,}", t.meaning) for t in check.event_types]
+        _show("Event types", ("event type", "rows", "what it means"), types, TYPES_SHOWN)
+    if check.files:
+        files = [(f.path, f"{f.rows:,}", "cannot be read" if f.error else f"{f.undated:,}") for f in check.files]
+        _show("Event files", ("file", "rows", "without a time"), files, FILES_SHOWN)
+    if check.sample.height:
+        rows = _upright(check.sample.head(2))
+        _show("The first rows, as they would be read; times in UTC", rows.columns, rows.rows(), rows.height)
+
+
+def _show(title: str, columns: Sequence[str], rows: Sequence[tuple[str, ...]], most: int) -> None:
+    table = RichTable(title=title, title_justify="left")
+    for name in columns:
+        table.add_column(name, overflow="fold", justify="right" if name == "rows" else "left")
+    for row in rows[:most]:
+        table.add_row(*map(_printable, row))
+    out.print(table)
+    if len(rows) > most:
+        out.print(f"and {len(rows) - most:,} more")
 
 
 @app.command("simulate")
@@ -208,47 +263,28 @@ def report_command(
     if not path.exists():
         source = load_source(settings.source).name
         path = write_report(lake, on, report_of(lake, on, source=source, disclosure_size=settings.disclosure_size))
-    out.print(str(path), highlight=False, soft_wrap=True)
+    out.print(str(path), soft_wrap=True)
     if show:
         webbrowser.open(path.as_uri())
 
 
 @app.command("lookup")
 def lookup_command(
-    what: Annotated[str, typer.Argument(help="A community, strategy or user id.")],
+    what: Annotated[str, typer.Argument(help="A community, strategy or user id, as the source names them.")],
     day: Day = None,
+    everything: Annotated[bool, typer.Option("--all", help="All rows of what a user did, not the latest ten.")] = False,
 ) -> None:
     """Show everything known about a user, a community or a strategy, as JSON."""
+    from coterie.sources import pseudonym
+    from workflows.lookup import look_up
+
     lake = _lake()
     on = _day(lake, "communities", day)
-    found = {
-        table: rows
-        for table, column in (
-            ("communities", "community_id"),
-            ("community_lineage", "community_id"),
-            ("strategies", "community_id"),
-            ("strategies", "strategy_id"),
-            ("experiment_plans", "strategy_id"),
-            ("strategy_scorecard", "strategy_id"),
-            ("memberships", "user_id"),
-            ("user_interests", "user_id"),
-        )
-        if lake.has(table, on) and (rows := _rows(lake, table, on, column, what))
-    }
+    key = _settings().pseudonym_key.encode()
+    found = look_up(lake, {what, pseudonym(what, key)} if key else {what}, on, everything=everything)
     if not found:
-        raise CoterieError(f"No user, community or strategy is called {what!r} on {on}.")
+        raise CoterieError(f"No user, community or strategy is called {what!r} up to {on}.")
     sys.stdout.write(json.dumps({"day": str(on), **found}, ensure_ascii=False, indent=2, default=str) + "\n")
-
-
-def _rows(lake: Lake, table: str, day: date, column: str, value: str) -> list[dict[str, Any]]:
-    rows = pl.scan_parquet(lake.partition(table, day), hive_partitioning=False).filter(pl.col(column) == value)
-    return [{name: _json(cell) for name, cell in row.items()} for row in rows.collect().head(50).iter_rows(named=True)]
-
-
-def _json(cell: object) -> object:
-    if isinstance(cell, str) and cell[:1] in "[{":
-        return json.loads(cell)
-    return cell
 
 
 @app.command("forget")
@@ -262,7 +298,7 @@ def forget_command(
     settings = _settings()
     key = settings.pseudonym_key.encode() or None
     removed = forget_users(_lake(), [pseudonym(user, key) if key else user for user in user_ids])
-    out.print(f"{len(user_ids)} user(s) forgotten. Rows removed: {removed or 'none'}.", highlight=False)
+    out.print(f"{len(user_ids)} user(s) forgotten. Rows removed: {removed or 'none'}.")
 
 
 @app.command("catalog")
@@ -289,18 +325,19 @@ def _upright(rows: pl.DataFrame) -> pl.DataFrame:
     """A column a line, so that wide rows fit a terminal; columns that the source does not have are left out."""
     shown = [name for name in rows.columns if rows[name].null_count() < rows.height]
     cells = {
-        f"row {n}": ["" if row[c] is None else str(row[c]) for c in shown] for n, row in enumerate(rows.to_dicts(), 1)
+        f"row {n}": ["" if row[c] is None else _cell(row[c]) for c in shown] for n, row in enumerate(rows.to_dicts(), 1)
     }
     return pl.DataFrame({"column": shown, **cells})
 
 
-def _table(frame: pl.DataFrame, title: str) -> RichTable:
-    table = RichTable(title=title, title_justify="left")
-    for name in frame.columns:
-        table.add_column(name, overflow="ellipsis", max_width=32)
-    for row in frame.iter_rows():
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
-    return table
+def _cell(value: object) -> str:
+    text = value.isoformat(" ") if isinstance(value, datetime) else str(value)
+    return text if len(text) <= CELL else text[: CELL - 1] + "…"
+
+
+def _printable(text: str) -> Text:
+    """Text as a cell: what would move the cursor or colour the screen shows as a mark."""
+    return Text("".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text))
 
 
 def main() -> None:
@@ -308,5 +345,5 @@ def main() -> None:
     try:
         app()
     except CoterieError as error:
-        Console(stderr=True).print(f"[red]error[/]: {error}", highlight=False, soft_wrap=True)
+        _console(stderr=True).print(Text.assemble(("error", "red"), f": {error}"), soft_wrap=True)
         raise SystemExit(2) from None

@@ -47,6 +47,8 @@ def place(tmp_path_factory: pytest.TempPathFactory, source: Path) -> Place:
     folder = tmp_path_factory.mktemp("bad")
     shutil.copytree(source.parent, folder / "log")
     place = Place(folder / "home", folder / "log" / "source.yaml")
+    # Any format: a day may come as another than the day before.
+    place.source.write_text(place.source.read_text().replace("events/*.parquet", "events/*"))
     for late in world.days(4)[2:]:  # their files bring late rows of the day, which would then not be empty
         world.log_file(place.source, late).unlink()
     for day in (GOOD, BAD):
@@ -73,6 +75,19 @@ def three_ids_again(frame: pl.DataFrame) -> pl.DataFrame:
 
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def cut_as(suffix: str) -> Callable[[Path], object]:
+    """The day as a text file, as an export leaves it that was interrupted at half, inside a row."""
+
+    def spoil(path: Path) -> None:
+        frame = pl.read_parquet(path)
+        text = frame.write_csv() if suffix == "csv" else frame.write_ndjson()
+        begins = text.rindex("\n", 0, len(text) // 2) + 1
+        path.with_suffix(f".{suffix}").write_text(text[: (begins + text.index("\n", begins)) // 2])
+        path.unlink()
+
+    return spoil
 
 
 SHARE = ("raw_events.quarantined_share", "rows (", "were rejected, the bound is 5.0%")
@@ -104,6 +119,12 @@ BAD_DAYS = {
     "a truncated file": BadDay(
         cut, "source_readable", ("1 file(s)", "events/2024-05-02.parquet: the file cannot be read"), "2024-05-02.parquet", 1
     ),
+    "a truncated csv file": BadDay(
+        cut_as("csv"), "source_readable", ("1 file(s)", "events/2024-05-02.csv: the file is cut off"), "2024-05-02.csv", 1
+    ),
+    "a truncated jsonl file": BadDay(
+        cut_as("jsonl"), "source_readable", ("1 file(s)", "events/2024-05-02.jsonl: the file is cut off"), "is not whole JSON", 1
+    ),
 }  # fmt: skip
 
 
@@ -116,6 +137,8 @@ def test_a_bad_day_is_refused_in_words_and_mended_by_a_repair(place: Place, name
         bad.spoil(path)
         refused = run.run_day(place.home, place.source, BAD, ASSETS)
     finally:
+        for file in path.parent.glob(f"{BAD}.*"):
+            file.unlink()
         path.write_bytes(whole)
     assert not refused.success
     assert refused.done == (), "what comes after the gate was run"

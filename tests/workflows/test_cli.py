@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from coterie.sources import pseudonym
 from coterie.tables import COMMUNITIES, MEMBERSHIPS, markdown
 from resources.lake import Lake
 from resources.settings import PROJECT
@@ -55,10 +56,23 @@ def test_lookup_finds_a_user_and_a_community(home: Path) -> None:
     assert [row["user_id"] for row in found["memberships"]] == ["u1"]
 
 
+def test_lookup_knows_a_user_by_the_id_of_the_source(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    row = {"user_id": pseudonym("alice", b"key"), "community_id": "c1", "level": 0}
+    with lake.stage(MEMBERSHIPS, DAY, pl.DataFrame([row])) as staged:
+        lake.publish(staged)
+    with lake.stage(COMMUNITIES, DAY, COMMUNITIES.empty()) as staged:
+        lake.publish(staged)
+    for known_as in ("alice", row["user_id"]):
+        told = coterie("lookup", str(known_as), COTERIE_HOME=str(tmp_path), COTERIE_PSEUDONYM_KEY="key").stdout
+        assert json.loads(told)["memberships"][0]["user_id"] == row["user_id"]
+    assert coterie("lookup", "alice", COTERIE_HOME=str(tmp_path)).returncode == 2
+
+
 def test_what_is_not_there_is_told_in_words(home: Path) -> None:
     result = coterie("lookup", "nobody", COTERIE_HOME=str(home))
     assert result.returncode == 2
-    assert "No user, community or strategy is called 'nobody' on 2024-05-01" in result.stderr
+    assert "No user, community or strategy is called 'nobody' up to 2024-05-01" in result.stderr
     assert "Traceback" not in result.stderr
     result = coterie("lookup", "c1", "--day", "2024-06-01", COTERIE_HOME=str(home))
     assert "communities of 2024-06-01 is not published" in result.stderr
@@ -102,9 +116,38 @@ def test_check_source_tells_what_is_wrong_and_where(tmp_path: Path) -> None:
 
 
 def test_the_shipped_source_is_right() -> None:
-    result = coterie("check-source")
+    result = coterie("check-source", "sources/cofacts.yaml", COLUMNS="80")
     assert result.returncode == 0, result.stdout
     assert "2018-11-28 to 2018-12-25" in result.stdout
+    assert "positive, weight 3" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_check_source_shows_what_files_hold_as_it_is(tmp_path: Path) -> None:
+    """Brackets in ids are no markup, colons are no emoji, and control characters do not reach the terminal."""
+    (tmp_path / "source.yaml").write_text(
+        "name: x\ntimezone: UTC\nevents:\n  path: 'log[1].csv'\n"
+        "  columns: {user_id: uid, item_id: vid, event_type: action, occurred_at: ts, event_id: id}\n"
+        "  event_types: {'[/b]': {kind: watch}}\n"
+    )
+    row = "[/u1],:smile:,[/b],2024-03-05 12:00:00,"
+    broken = "[/red]\x1b[2J\n"
+    (tmp_path / "log[1].csv").write_text(
+        f"uid,vid,action,ts,id\n{row}[e1]\n{row}[/e2]\n{row.replace('u1', 'u2')}[e1]\n{broken}"
+    )
+    result = coterie("check-source", str(tmp_path / "source.yaml"), COLUMNS="80")
+    assert result.returncode == 1
+    assert result.stderr == ""
+    for text in ("│ [/u1]", "│ :smile:", "│ [/b]", "[/e2]", "'[e1]' on 2024-03-05", "log[1].csv", '"[/red]'):
+        assert text in result.stdout, result.stdout
+    assert "\x1b" not in result.stdout
+    assert "The source cannot be used yet: 2 error(s), 2 warning(s)." in result.stdout
+
+
+def test_an_error_shows_ids_as_they_are(home: Path) -> None:
+    result = coterie("lookup", "[/u1]:smile:", COTERIE_HOME=str(home))
+    assert (result.returncode, "is called '[/u1]:smile:'" in result.stderr) == (2, True)
+    assert "Traceback" not in result.stderr
 
 
 def test_the_table_docs_are_those_of_the_contracts() -> None:
