@@ -448,7 +448,7 @@ def _introduction(rows: pl.DataFrame, having: Sequence[str]) -> str:
 
 
 def _value(rows: pl.DataFrame, measure: str) -> float:
-    found = rows.filter(pl.col("measure") == measure)["value"]
+    found = rows.filter(pl.col("method") == LOCAL, pl.col("measure") == measure)["value"]
     return float(found[0]) if len(found) else float("nan")
 
 
