@@ -66,11 +66,13 @@ def _large(rows: pl.DataFrame, users: int, events: int) -> str:
     memory = float(last.filter(pl.col("measure") == MEMORY)["value"].to_numpy().max())
     names = [*(name for name in seconds if name != WHOLE), WHOLE]
     lines = [[name, f"{seconds[name]:.1f}", f"{events / max(seconds[name], 1e-3):,.0f}"] for name in names]
+    slowest = sorted((name for name in seconds if name != WHOLE), key=lambda name: -seconds[name])[:2]
     return (
         f"### A day of {events:,} events\n\n{users:,} users, showings logged, third day. Peak memory of the process: "
         f"{memory:.1f} GB.\n\n{table(['step', 'seconds', 'events a second'], lines)}"
-        "\nThe two graph steps are the bottleneck, and their size is bounded: `COTERIE_GRAPH_USERS` (50,000 by default) "
-        "users are in\nthe graph, everyone else is assigned by the same membership model.\n"
+        f"\nThe slowest steps are `{slowest[0]}` and `{slowest[1]}`. The size of the graph is bounded: "
+        "`COTERIE_GRAPH_USERS`\n(50,000 by default) users are in it, everyone else is assigned by the same membership "
+        "model.\n"
     )
 
 
@@ -88,8 +90,7 @@ def _flat(rows: pl.DataFrame, days: int) -> str:
     return (
         f"### The cost of a day in a history of {days} days\n\n4,000 events a day, 800 users; wall time of the whole "
         f"daily job, median of {size} days.\n\n{table(['days', 'seconds'], lines)}"
-        "\nThe first days have no suggestions yet, and the last ones have suggestions, plans and scores to make: that "
-        "is most of\nthe difference.\n"
+        "\nThe first days have no suggestions yet; the last ones have suggestions, plans and scores to make.\n"
     )
 
 

@@ -159,13 +159,14 @@ def _measure(sections: Sequence[Section], options: Options, given: argparse.Name
                     progress.advance(bars[task.section])
                 else:
                     todo.append((task, path))
+            for name in {task.section for task, _ in todo}:
+                progress.start_task(bars[name])
             with _pool(1 if alone else AT_ONCE, threads=None if alone else 1) as pool:
                 waiting: dict[Future[float], Task] = {
                     pool.submit(perform, task, path, {"library": current, "machine": here}): task for task, path in todo
                 }
                 for done in as_completed(waiting):
                     task = waiting[done]
-                    progress.start_task(bars[task.section])
                     progress.advance(bars[task.section])
                     if (error := done.exception()) is not None:
                         failed += 1
