@@ -145,8 +145,8 @@ def _events(source: Source, lines: Lines, check: SourceCheck) -> pl.Series | Non
         item_ids = con.sql("SELECT DISTINCT item_id FROM items ORDER BY item_id").pl()["item_id"]
     _say_problems(look.problems, say)
     check.event_types = _types(source, look)
-    check.refused = look.reasons.listed(look.rows)
-    check.sample = RAW_EVENTS.conform(with_meaning(look.sample, source)) if look.sample is not None else check.sample
+    check.refused = look.reasons.listed()
+    check.sample = RAW_EVENTS.conform(with_meaning(look.sample, source))
     if not look.rows:
         if not look.problems:
             say("error", "events.path: the files hold no rows; expected at least one", "events", "path")
@@ -361,7 +361,7 @@ def _items(source: Source, lines: Lines, check: SourceCheck, item_ids: pl.Series
     _say_problems(problems, say)
     if any(level == "error" for _, level in problems):
         return
-    if refused := reasons.listed(1):
+    if refused := reasons.listed():
         text = f"items: {_count(sum(r.rows for r in refused), 'row')} would be quarantined"
         say("warning", text, "items", "path", details=_reasons(refused))
     # Every k-th id: a sample that is the same each time.

@@ -6,6 +6,7 @@ Belongs here: what makes a row good, in words. Does not belong here: which rows 
 import hashlib
 import hmac
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 
 import duckdb
@@ -55,7 +56,13 @@ def set_key(con: duckdb.DuckDBPyConnection, key: bytes) -> None:
 
 
 def staged(
-    source: Source, rows: Rows, *, keyed: bool = False, first: str | None = None, then: str | None = None
+    source: Source,
+    rows: Rows,
+    *,
+    keyed: bool = False,
+    first: str | None = None,
+    then: str | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> duckdb.DuckDBPyRelation:
     """The rows of an event file in the columns of `STAGED`; `reason` is null for a good row.
 
@@ -65,6 +72,7 @@ def staged(
         keyed: whether user ids become pseudonyms (`set_key` first).
         first: a condition on the file's own columns, applied before anything is computed.
         then: a condition on the moment of the row, in which `{at}` stands for it.
+        more: further columns by name, as SQL over the file's own columns.
 
     Raises:
         SourceError: a column is not in the file, or of a type that cannot hold what the description says.
@@ -94,7 +102,8 @@ def staged(
         parts += [f"{field.nested} AS {_own('nested ' + name)}"]
     relation = relation.project(", ".join(parts))
     relation = relation.project(f"*, {_reason(source, fields)} AS {_own('reason')}")
-    return relation.project(", ".join(f"({_final(name, fields, rows)})::{t} AS {name}" for name, t in STAGED.items()))
+    final = [f"({_final(name, fields, rows)})::{t} AS {name}" for name, t in STAGED.items()]
+    return relation.project(", ".join([*final, *(f"({sql}) AS {name}" for name, sql in (more or {}).items())]))
 
 
 def _own(name: str) -> str:

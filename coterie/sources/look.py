@@ -8,34 +8,36 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import duckdb
 import polars as pl
 
 from coterie.errors import SourceError
 from coterie.sources.description import ItemColumns, Location, Source, did_you_mean
-from coterie.sources.events import NO_TIME, UNPARSED, line_payload, staged
-from coterie.sources.fields import boolean, identifier, moment, number, offsetless
-from coterie.sources.files import Rows, literal, open_rows, reading
+from coterie.sources.events import NO_TIME, STAGED, UNPARSED, line_payload, staged
+from coterie.sources.fields import between, boolean, identifier, moment, number, offsetless
+from coterie.sources.files import Rows, open_rows, reading
 from coterie.sources.items import item_values, tags_sql, text_sql
+from coterie.sources.localdays import BUCKET_US, day_range, days_of_buckets
+from coterie.tables import RAW_EVENTS
 
 Reader = Callable[[Rows, str, str], object]
 Problems = defaultdict[tuple[Location, Literal["error", "warning"]], list[str]]
 
 _SAMPLE_ROWS = 5
 _SAMPLE_TIMES = 3
+_SAMPLED = {name: RAW_EVENTS.schema[name] for name in STAGED if name in RAW_EVENTS.schema}
 _REQUIRED = ("user_id", "item_id", "event_type", "occurred_at")
 # Hashes in place of texts: what is compared may be a whole log.
-_SEEN = "day DATE, id UBIGINT, row_id UBIGINT, file INTEGER"
+_SEEN = "id UBIGINT, row_id UBIGINT, bucket BIGINT, file INTEGER"
 
 
 class Refused(NamedTuple):
-    """Rows that would go to quarantine for a reason: how many, their share of all rows, and one of them."""
+    """Rows that would go to quarantine for a reason: how many, and one of them."""
 
     reason: str
     rows: int
-    share: float
     sample: str
 
 
@@ -51,10 +53,10 @@ class Reasons:
         self.rows[reason] += rows
         self._samples.setdefault(reason, payload)
 
-    def listed(self, total: int) -> list[Refused]:
-        """The reasons, most frequent first; `total` is the number of all rows."""
+    def listed(self) -> list[Refused]:
+        """The reasons, most frequent first."""
         ordered = sorted(self.rows.items(), key=lambda x: (-x[1], x[0]))
-        return [Refused(reason, n, n / total, self._samples[reason]) for reason, n in ordered]
+        return [Refused(reason, n, self._samples[reason]) for reason, n in ordered]
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Look:
         types: event type -> rows, whether described or not.
         reasons: why rows would go to quarantine.
         problems: what is wrong with files and columns.
-        sample: a few good rows, in the columns of `STAGED`.
+        sample: a few good rows.
         unread_times: a few values of occurred_at that cannot be read.
         offsetless: rows whose time carries no offset, and the first such time, as naive UTC.
     """
@@ -89,7 +91,7 @@ class Look:
         self.types: Counter[str] = Counter()
         self.reasons = Reasons()
         self.problems: Problems = defaultdict(list)
-        self.sample: pl.DataFrame | None = None
+        self.sample = pl.DataFrame(schema=_SAMPLED)
         self.unread_times: list[str] = []
         self.offsetless: tuple[int, datetime | None] = (0, None)
         con.execute("CREATE TABLE items (item_id VARCHAR)").fetchall()
@@ -117,66 +119,75 @@ class Look:
             self.problems[("events", "path"), "error"].append(str(error))
 
     def _look(self, rows: Rows) -> None:
-        relation = staged(self._source, rows)
-        found = relation.aggregate("event_type, reason, count(*) AS n, min(payload) AS payload", "event_type, reason")
-        for event_type, reason, n, payload in sorted(found.fetchall(), key=str):
+        time = rows.columns[self._source.events.columns.occurred_at]
+        relation = staged(self._source, rows, more={"offsetless": offsetless(time)})
+        self._count(relation)
+        relation.filter("item_id IS NOT NULL").project("item_id").distinct().insert_into("items")
+        if rows.offers(self._source.events.columns.event_id):
+            self._ids(relation)
+        if len(self.unread_times) < _SAMPLE_TIMES and self.reasons.rows[NO_TIME]:
+            at = moment(rows, time.name, "occurred_at", self._source.timezone)
+            unread = rows.relation.filter(f"({at.present}) AND ({at.value}) IS NULL").project(f"{time.text} AS text")
+            found = unread.distinct().order("text").limit(_SAMPLE_TIMES).fetchall()
+            self.unread_times += [str(row[0]) for row in found]
+
+    def _count(self, relation: duckdb.DuckDBPyRelation) -> None:
+        """Count by event type and reason, with samples, in one go: each look at a large file takes its time."""
+        row = ", ".join(f"{name} := {name}" for name in _SAMPLED)
+        found = relation.aggregate(
+            "event_type, reason, count(*), min(payload), "
+            "count(*) FILTER (offsetless AND occurred_at IS NOT NULL), min(occurred_at) FILTER (offsetless), "
+            f"arg_min(struct_pack(row_id := row_id, {row}), row_id, {_SAMPLE_ROWS}) FILTER (reason IS NULL)",
+            "event_type, reason",
+        )
+        good: dict[str, dict[str, Any]] = {}
+        for event_type, reason, n, payload, naive, first, sample in sorted(found.fetchall(), key=str):
             self.rows += n
             if event_type is not None:
                 self.types[event_type] += n
             if reason is not None:
                 self.reasons.add(reason, n, payload)
-        relation.filter("item_id IS NOT NULL").project("item_id").distinct().insert_into("items")
-        if rows.offers(self._source.events.columns.event_id):
-            self._ids(relation)
-        had = self.sample.height if self.sample is not None else 0
-        if had < _SAMPLE_ROWS:
-            sample = relation.filter("reason IS NULL").order("row_id").limit(_SAMPLE_ROWS)
-            frame = sample.project("* EXCLUDE (hash, row_id, reason, payload)").pl()
-            self.sample = frame if frame.height > had else self.sample
-        self._times(rows)
-
-    def _times(self, rows: Rows) -> None:
-        column = rows.columns[self._source.events.columns.occurred_at]
-        at = moment(rows, column.name, "occurred_at", self._source.timezone)
-        if len(self.unread_times) < _SAMPLE_TIMES and self.reasons.rows[NO_TIME]:
-            unread = rows.relation.filter(f"({at.present}) AND ({at.value}) IS NULL").project(f"{column.text} AS text")
-            found = unread.distinct().order("text").limit(_SAMPLE_TIMES).fetchall()
-            self.unread_times += [str(row[0]) for row in found]
-        naive = rows.relation.filter(f"({offsetless(column)}) AND ({at.value}) IS NOT NULL")
-        n, first = naive.aggregate(f"count(*), min({at.value})").fetchall()[0]
-        firsts = [t for t in (self.offsetless[1], first) if t is not None]
-        self.offsetless = (self.offsetless[0] + n, min(firsts, default=None))
+            firsts = [t for t in (self.offsetless[1], first) if t is not None]
+            self.offsetless = (self.offsetless[0] + naive, min(firsts, default=None))
+            good |= {one.pop("row_id"): one for one in sample or ()}
+        if len(good) > self.sample.height:
+            chosen = [good[key] for key in sorted(good)[:_SAMPLE_ROWS]]
+            self.sample = pl.DataFrame(chosen, schema=_SAMPLED)
 
     def _ids(self, relation: duckdb.DuckDBPyRelation) -> None:
-        good = relation.filter(f"reason IS NULL AND hash(event_id) % {self._one_id_in} = 0")
-        day = _local_day(self._source)
-        file = len(self._files) - 1
-        good.project(f"{day}, hash(event_id), hash(row_id), {file}").distinct().insert_into("seen")
+        some = relation.filter(f"hash(event_id) % {self._one_id_in} = 0") if self._one_id_in > 1 else relation
+        # Rows that are refused get no id here: a filter would compute every rule twice.
+        event = "CASE WHEN reason IS NULL THEN hash(event_id) END"
+        bucket, file = f"epoch_us(occurred_at) // {BUCKET_US}", len(self._files) - 1
+        some.project(f"{event}, hash(row_id), {bucket}, {file}").insert_into("seen")
 
     def conflicts(self) -> Conflicts | None:
         """Event ids of rows that differ, though they are of one day, among the ids that were collected."""
-        twice = (
-            self._con.table("seen")
-            .aggregate("day, id, count(DISTINCT row_id) AS n, list(DISTINCT file) AS files", "day, id")
-            .filter("n > 1")
-            .order("day, id")
-            .fetchall()
-        )
-        if not twice:
+        twice = self._con.sql(
+            "FROM seen WHERE id IN (SELECT id FROM seen GROUP BY id HAVING count(DISTINCT row_id) > 1)"
+        ).pl()
+        if twice.is_empty():
             return None
-        day, number, _, files = twice[0]
-        return Conflicts(
-            len(twice), tuple(sorted({row[0] for row in twice})), self._example(day, number, sorted(files))
+        days, place = days_of_buckets(twice["bucket"].to_numpy(), self._source.timezone)
+        found = (
+            twice.with_columns(day=pl.Series([days[i] for i in place], dtype=pl.Date))
+            .group_by("day", "id")
+            .agg(pl.col("row_id").n_unique().alias("rows"), pl.col("file").unique().sort().alias("files"))
+            .filter(pl.col("rows") > 1)
+            .sort("day", "id")
         )
+        if found.is_empty():
+            return None
+        day, number, files = found.select("day", "id", "files").row(0)
+        return Conflicts(found.height, tuple(found["day"].unique().sort()), self._example(day, number, files))
 
     def _example(self, day: date, number: int, files: list[int]) -> str:
         parts = []
+        within = between("occurred_at", *day_range(day, self._source.timezone))
         for name in (self._files[i] for i in files):
             with reading(self._source.root / name, name):
                 rows = staged(self._source, open_rows(self._con, self._source.root / name, name))
-                same = rows.filter(
-                    f"reason IS NULL AND hash(event_id) = {number} AND {_local_day(self._source)} = '{day}'"
-                )
+                same = rows.filter(f"reason IS NULL AND hash(event_id) = {number} AND {within}")
                 parts.append(same.project("* EXCLUDE (hash, reason, payload)").pl().with_columns(file=pl.lit(name)))
         found = pl.concat(parts).unique("row_id", keep="first", maintain_order=True).sort("file", "row_id").head(2)
         one, other = found.drop("row_id").to_dicts()
@@ -194,10 +205,6 @@ def _unended(rows: Rows) -> str:
 
 def _shown(value: object) -> str:
     return str(value) if isinstance(value, datetime) else repr(value)
-
-
-def _local_day(source: Source) -> str:
-    return f"timezone({literal(source.timezone)}, timezone('UTC', occurred_at))::DATE"
 
 
 def _moment_reader(source: Source) -> Reader:

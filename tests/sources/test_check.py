@@ -88,7 +88,7 @@ def test_what_would_be_refused_is_counted_with_a_sample(log: Any) -> None:
         ("watch_ms is negative", 1),
         ("the line cannot be parsed", 1),
     }
-    assert all(r.share == pytest.approx(1 / 11) and r.sample.startswith("{") for r in result.refused)
+    assert all(r.sample.startswith("{") for r in result.refused)
     assert said(result, "warning", 11, "1 row with the event type 'plya'", "did you mean")
     assert said(result, "warning", 14, "like: no row has this event type")
 
