@@ -14,7 +14,7 @@ from coterie.simulate import Boost, LifeEvent
 from coterie.simulate.effects import boost_change, boost_truth, engagement_truth, strength_of_appeal
 from tests.simulate.platforms import SMALL, Ran, per_showing, ran, stated_policy
 
-BASE = replace(SMALL, days=5, events_per_day=30_000)
+BASE = replace(SMALL, days=4, events_per_day=30_000)
 SHARE, FROM = 0.3, 2
 
 
@@ -132,7 +132,7 @@ def test_its_effect_is_the_one_foretold(rank: float, effects: pl.DataFrame) -> N
         change = with_it["strength"].to_numpy() - without["strength"].to_numpy()
         weight = np.bincount(without["number"].to_numpy())[FROM:] / without.height
         error = change.std() / np.sqrt(len(change))
-        assert error < 0.006
+        assert error < 0.008
         assert change.mean() == pytest.approx((days * weight).sum(), abs=4 * error + 0.003)
         if rank == 1:
             assert (days * weight).sum() > max(0.06, 10 * error)
@@ -174,10 +174,10 @@ def test_what_a_boost_changed_is_what_two_logs_show(favourite: str) -> None:
 
 
 def test_the_error_of_what_a_boost_changed_is_honest() -> None:
-    """Over twelve platforms, what re-simulation shows lies as far from the truth as its error says."""
+    """Over eight platforms, what re-simulation shows lies as far from the truth as its error says."""
     z = []
-    for seed in range(12):
-        platform = replace(BASE, seed=seed, days=1, events_per_day=10_000, communities=2)
+    for seed in range(8):
+        platform = replace(BASE, seed=seed, days=1, events_per_day=8_000, communities=2)
         base = ran(platform)
         day, place = base.days[0], int(np.argmax(base.world.platform.own[0]))
         interest = base.world.platform.interests[place]

@@ -1,5 +1,6 @@
 """What is wrong with real logs, in its doses; the giant account, the bots, changed texts and deleted items."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -30,6 +31,14 @@ from tests.simulate.platforms import FIRST, SMALL, per_showing, ran
 
 DIRTY = replace(SMALL, dirt=True, days=4, events_per_day=20_000)
 BUSY = replace(SMALL, dirt=True, days=3, events_per_day=40_000)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _rough_strengths() -> Iterator[None]:
+    """How exactly the truth's strengths are measured makes no difference here, only time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("coterie.simulate.effects.SHOWINGS", 500)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """The files: sound, as large as asked, equal by seed, whole, and never over others."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +16,15 @@ from coterie.simulate.effects import BOOST_SHARE
 from coterie.sources import build_index, check_source, load_source, read_events
 from tests.simulate.platforms import FIRST, SMALL, ran
 
-FULL = replace(SMALL, days=8, users=300, events_per_day=3_000, dirt=True, communities=6, life=default_life(8))
+FULL = replace(SMALL, days=5, users=300, events_per_day=2_000, dirt=True, communities=6, life=default_life(5))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _rough_strengths() -> Iterator[None]:
+    """How exactly the truth's strengths are measured makes no difference here, only time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("coterie.simulate.effects.SHOWINGS", 500)
+        yield
 
 
 def files(out: Path) -> dict[str, str]:
@@ -54,9 +63,9 @@ def test_equal_scenarios_give_equal_bytes_and_other_seeds_do_not(full: Path, tmp
 
 
 def test_a_longer_log_begins_with_the_same_days(full: Path, tmp_path: Path) -> None:
-    short = files(write(tmp_path / "short", replace(FULL, days=7)))
+    short = files(write(tmp_path / "short", replace(FULL, days=4, life=FULL.life[:-1])))
     days = [name for name in short if name.startswith("events/")]
-    assert len(days) == 7
+    assert len(days) == 4
     assert {name: files(full)[name] for name in days} == {name: short[name] for name in days}
 
 
@@ -72,12 +81,11 @@ def test_a_much_longer_log_begins_with_the_same_days_a_viral_interest_included()
     [
         replace(SMALL, mixing=0.0),
         replace(SMALL, mixing=1.0, exposures=False),
-        replace(SMALL, dirt=True, events_per_day=20_000),
+        replace(SMALL, dirt=True),
         replace(SMALL, dirt=True, exposures=False),
         replace(SMALL, null="feed_only", languages="zh"),
-        replace(SMALL, null="no_preferences", languages="en"),
     ],
-    ids=["feed", "forum", "dirty feed", "dirty forum", "feed_only", "no_preferences"],
+    ids=["feed", "forum", "dirty feed", "dirty forum", "feed_only"],
 )
 def test_the_source_is_sound_and_as_large_as_asked(tmp_path: Path, scenario: Scenario) -> None:
     out = write(tmp_path / "platform", scenario)
@@ -134,7 +142,7 @@ def test_the_truth_covers_the_log(full: Path) -> None:
     events = pl.concat([pl.read_parquet(p) for p in sorted((full / "events").iterdir())])
     assert set(events["uid"].drop_nulls()) <= set(truth["users"]["uid"])
     assert set(events["vid"].drop_nulls()) <= set(truth["items"]["vid"])
-    days = [FIRST + timedelta(days=k) for k in range(8)]
+    days = [FIRST + timedelta(days=k) for k in range(5)]
     assert truth["engagement"]["day"].unique().sort().to_list() == days
     assert truth["trends"]["day"].unique().sort().to_list() == days
     assert truth["boosts"]["day"].unique().to_list() == [days[-1]]
