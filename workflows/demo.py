@@ -43,7 +43,9 @@ def main() -> int:
     if not days:
         raise CoterieError(f"{settings.source.name}: found no day to run. `coterie check-source` says why.")
     missing = [day for day in days if not lake.has("mart_strategy_board", date.fromisoformat(day))]
-    out.print(f"[bold]Coterie[/]: {settings.source.name}, {days[0]} to {days[-1]} ({len(days)} days)", highlight=False)
+    out.print(
+        f"[bold]Coterie[/]: {escape(settings.source.name)}, {days[0]} to {days[-1]} ({len(days)} days)", highlight=False
+    )
     started = time.monotonic()
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=out,

@@ -21,6 +21,7 @@ from coterie.simulate.compare import (
 )
 from coterie.strategies.outcome import EXPOSURE, WINDOW_DAYS
 from resources.lake import Lake
+from resources.report_file import scores_of
 from resources.settings import Settings
 
 SHOWN, SHOWN_PER_KIND = 12, 4
@@ -43,13 +44,14 @@ def show(out: Console, lake: Lake, day: date, settings: Settings) -> None:
     truth = load_truth(settings.source)
     _communities(out, lake, day, truth)
     _strategies(out, lake, day, truth)
-    days = lake.days("strategy_scorecard")
-    scores = lake.read_days("strategy_scorecard", days[0], days[-1])
-    out.print(_scorecard(lake, scores))
-    if scores.height:
+    scored = track_record(scores_of(lake, first=lake.days("strategy_scorecard")[0], last=day))
+    columns = {"kind": "suggestion", "horizon_days": "days later", "scored": "scored", "hit_rate": "within interval",
+               "predicted": "predicted", "realised": "realised", "placebo": "placebo"}  # fmt: skip
+    out.print(_table("Scorecard so far", scored, columns))
+    if scored.height:
         out.print(SCORES, highlight=False)
     if truth is not None:
-        out.print(_lives(lake, truth))
+        out.print(_lives(lake, truth, day))
     report = settings.home.absolute() / "reports" / f"{day}.html"
     default = Settings.model_fields
     # What the next command needs in order to see the same tables.
@@ -80,9 +82,8 @@ def _communities(out: Console, lake: Lake, day: date, truth: Truth | None) -> No
     if truth is not None:
         true = truth.on(day).filter(pl.col("community") != NOBODY)
         sizes = sorted(true["community"].value_counts()["count"].to_list(), reverse=True)
-        out.print(
-            f"In truth there are {len(sizes)} communities of {', '.join(map(str, sizes))} users.\n", highlight=False
-        )
+        told = f"are {len(sizes)} communities of {', '.join(map(str, sizes))} users" if sizes else "is no community"
+        out.print(f"In truth there {told}.\n", highlight=False)
 
 
 def _strategies(out: Console, lake: Lake, day: date, truth: Truth | None) -> None:
@@ -116,27 +117,17 @@ def _last_suggestions(lake: Lake, day: date) -> str:
     return "No day has suggestions: only real communities get any.\n"
 
 
-def _lives(lake: Lake, truth: Truth) -> RichTable | str:
-    days = lake.days("memberships")
+def _lives(lake: Lake, truth: Truth, last: date) -> RichTable | str:
+    # Where a later day failed half-way, some of its tables are there and others are not.
+    days = [day for day in lake.days("memberships") if day <= last]
     matches = {day: communities_beside_truth(truth, lake.read("memberships", day), day) for day in days}
-    recorded = lake.read_days("community_lineage", days[0], days[-1])
+    recorded = lake.read_days("community_lineage", days[0], last)
     found = lives_beside_truth(truth, recorded, matches, days[0])
     return _table(
         "What happened to communities in truth, and when it was noticed",
         found.with_columns(pl.col("found_on").cast(pl.String).fill_null("not within two days")),
         {"day": "day", "event": "event", "community": "true community", "found_on": "noticed"},
     )
-
-
-def _scorecard(lake: Lake, scores: pl.DataFrame) -> RichTable | str:
-    days = lake.days("strategies")
-    kinds = lake.read_days("strategies", days[0], days[-1]).select("day", "strategy_id", "kind")
-    summary = track_record(
-        scores.join(kinds, left_on=["issued_on", "strategy_id"], right_on=["day", "strategy_id"], how="inner")
-    )
-    columns = {"kind": "suggestion", "horizon_days": "days later", "scored": "scored", "hit_rate": "within interval",
-               "predicted": "predicted", "realised": "realised", "placebo": "placebo"}  # fmt: skip
-    return _table("Scorecard so far", summary, columns)
 
 
 def _table(title: str, frame: pl.DataFrame, columns: dict[str, str], of: int | None = None) -> RichTable | str:

@@ -3,6 +3,7 @@
 Belongs here: files. Does not belong here: what is in them.
 """
 
+import hashlib
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -121,7 +122,8 @@ def simulate(out: Path, scenario: Scenario) -> str:
 def _description(scenario: Scenario) -> str:
     last_day = scenario.first_day + timedelta(days=scenario.days - 1)
     description: dict[str, Any] = {
-        "name": "simulated",
+        # Each platform under a name of its own: a home keeps the tables of sources apart by their names.
+        "name": f"simulated-{hashlib.sha256(repr(scenario).encode()).hexdigest()[:8]}",
         "timezone": "UTC",
         "first_day": scenario.first_day,
         "last_day": last_day,

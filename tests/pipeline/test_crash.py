@@ -40,7 +40,7 @@ def test_a_run_killed_at_any_moment_is_mended_by_a_plain_rerun(
         assert world.files_in(home) == files, f"killed {name}, the run left something behind"
 
 
-@pytest.mark.parametrize("name", ["views.json", "source-simulated.json"])
+@pytest.mark.parametrize("name", ["views.json", "source-simulated"])
 def test_a_process_killed_while_it_writes_a_small_file_leaves_nothing(
     undisturbed: Path, source: Path, days: list[date], tmp_path: Path, name: str
 ) -> None:

@@ -58,8 +58,10 @@ def test_equal_scenarios_give_equal_bytes_and_other_seeds_do_not(full: Path, tmp
     first = files(full)
     assert files(write(tmp_path / "again", FULL)) == first
     other = files(write(tmp_path / "other", replace(FULL, seed=4)))
-    # What is asked for, and no draw, is all that these two say.
-    assert [name for name in first if other[name] == first[name]] == ["source.yaml", "truth/lineage.parquet"]
+    # What is asked for, and no draw, is all that it says.
+    assert [name for name in first if other[name] == first[name]] == ["truth/lineage.parquet"]
+    names = [load_source(folder / "source.yaml").name for folder in (full, tmp_path / "again", tmp_path / "other")]
+    assert names[0] == names[1] != names[2], "a home could not tell the platforms apart"
 
 
 def test_a_longer_log_begins_with_the_same_days(full: Path, tmp_path: Path) -> None:
