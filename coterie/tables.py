@@ -411,7 +411,11 @@ MART_INTEREST_TRENDS = Table(
             True,
         ),
         _number("trend_ratio", "Today's share of active users over that baseline, from rounded counts", True),
-        _number("q_value", "Chance of such a change, from rounded counts, corrected over interests", True),
+        _number(
+            "q_value",
+            "False alarms to expect among interests that change as clearly, as a share; from rounded counts",
+            True,
+        ),
         _text(
             "trend",
             "rising, falling, steady or unknown; where the baseline is null, as far as hidden counts allow no doubt",
@@ -430,7 +434,7 @@ MART_COMMUNITY_DAY = Table(
         _text("verdict", "real, weak or artefact"),
         _count("users_rounded", "Members, rounded down to a multiple of 5"),
         _number(
-            "q_value", "Chance of so much shared engagement, corrected over communities; rounded up to one digit", True
+            "q_value", "False alarms to expect among communities as clear, as a share; rounded up to one digit", True
         ),
         _number("stability", "Share of yesterday's members who stayed, no finer than five of them", True),
         _text("event", "What happened to it that day: born, continued, split or merged", True),
@@ -460,7 +464,7 @@ MART_STRATEGY_BOARD = Table(
         _number("effect_low", "Lower end of its 90 % interval, rounded like the effect", True),
         _number("effect_high", "Upper end of its 90 % interval, rounded like the effect", True),
         _number(
-            "q_value", "Chance of no difference, corrected over the day's candidates; rounded up to one digit", True
+            "q_value", "False alarms to expect among candidates as clear, as a share; rounded up to one digit", True
         ),
         _text("evaluability", "How the effect is known"),
         _text("status", "proposed, or withheld with the reason"),

@@ -26,7 +26,8 @@ from resources.settings import Settings
 
 SHOWN, SHOWN_PER_KIND = 12, 4
 VERDICTS = (
-    "real: members engage with one another's interests more than chance allows (q: chance of a false alarm). "
+    "real: members engage with one another's interests more than chance allows (q: share of false alarms "
+    "to expect among communities at least as clear). "
     "artefact: they do not, with certainty. weak: not enough evidence yet.\n"
 )
 EFFECTS = (
