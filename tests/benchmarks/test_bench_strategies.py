@@ -13,7 +13,8 @@ from scipy import sparse
 
 from benchmarks import pipeline, strategies
 from benchmarks.section import Options
-from benchmarks.strategies import (
+from benchmarks.strategies import pooled
+from benchmarks.strategy_scores import (
     COTERIE,
     NAIVE,
     PER_SHOWING,
@@ -27,7 +28,6 @@ from benchmarks.strategies import (
     gains,
     last_day,
     observed,
-    pooled,
     rank_correlation,
     regret,
     suggestions,
