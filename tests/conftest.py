@@ -1,0 +1,9 @@
+"""The order of the suite: files that start real processes come first, so that two workers end at about the same time."""
+
+import pytest
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole files move, and keep their own order: fixtures of a file are made once."""
+    slow = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("browser")}
+    items.sort(key=lambda item: item.path not in slow)
