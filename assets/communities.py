@@ -1,6 +1,7 @@
 """Who belongs together, whether it is real, and what became of it since yesterday."""
 
 from collections.abc import Iterator
+from datetime import date, timedelta
 
 import dagster as dg
 import polars as pl
@@ -8,11 +9,13 @@ import polars as pl
 from assets.gate import Candidate, Yielded, gate, in_fives
 from assets.tables import YESTERDAY, shares, table_asset, today, yesterday
 from coterie.communities import communities, lineage, memberships
+from coterie.communities.acts import WINDOW_DAYS, acts_of
 from coterie.tables import COMMUNITIES, COMMUNITY_LINEAGE, MEMBERSHIPS
 from resources.audit import Finding
 from resources.configurable import Log, Method, Storage
 from resources.warehouse import Warehouse
 
+WINDOW = (1 - WINDOW_DAYS, 0)
 SIZES = "No community has fewer members than the disclosure size"
 ONE_PRIMARY = "No user has two main communities, and no user's probabilities sum to more than 1"
 COUNTED = "Every community counts exactly its main members, and none is missing"
@@ -26,20 +29,34 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         MEMBERSHIPS,
         days,
         deps=["user_graph", "user_interests"],
-        looks_back={"memberships": YESTERDAY},
+        looks_back={"memberships": YESTERDAY, "engagement": WINDOW, "item_labels": WINDOW},
         kinds={"python", "igraph"},
-        says="Who belongs to which community, with a probability: Leiden on the user graph, ids kept from yesterday.",
+        says=(
+            "Who belongs to which community, with a probability: Leiden proposes, what foretells held-out engagements "
+            "best is kept, and so are ids from yesterday."
+        ),
         checks={"sizes": SIZES, "one_primary": ONE_PRIMARY},
     )
-    def members(context: dg.AssetExecutionContext, storage: Storage, method: Method) -> Iterator[Yielded]:
+    def members(
+        context: dg.AssetExecutionContext, storage: Storage, log: Log, method: Method, warehouse: Warehouse
+    ) -> Iterator[Yielded]:
         day, lake = today(context), storage.lake
         profiles = lake.read("user_interests", day)
-        frame = memberships(
+        first = max(day + timedelta(days=WINDOW[0]), date.fromisoformat(method.first_day))
+        engagement = lake.read_days("engagement", first, day)
+        frame, tried = memberships(
             day=day,
+            acts=acts_of(
+                engagement,
+                warehouse.labels_of(lake, engagement["item_id"], last=day),
+                profiles,
+                half_life_days=method.half_life_days,
+                exposures_logged=log.open().source.exposures_logged,
+            ),
             user_graph=lake.read("user_graph", day),
-            user_interests=profiles,
             yesterday=yesterday(lake, method, "memberships", day),
             min_size=method.disclosure_size,
+            max_users=method.graph_users,
         )
         primary = frame.filter("is_primary")
         yield from gate(
@@ -54,6 +71,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                         communities=primary["community_id"].n_unique(),
                         assigned_users=in_fives(primary.height),
                         unassigned_users=in_fives(profiles["user_id"].n_unique() - primary.height),
+                        **_tried(tried),
                     ),
                 )
             ],
@@ -126,6 +144,15 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         )
 
     return [members, verdicts, lives]
+
+
+def _tried(tried: pl.DataFrame) -> dict[str, str]:
+    """What each start of the search foretells, as a person reads it."""
+    return {
+        f"start: {name}": f"{gain:+.3f} bits an engagement over popularity, {groups} groups"
+        + (", taken" if kept else "")
+        for name, groups, gain, kept in tried.iter_rows()
+    }
 
 
 def _sizes(primary: pl.DataFrame, fewest: int) -> Finding:

@@ -11,6 +11,7 @@ import polars as pl
 
 from benchmarks.worlds import WorldDay, taxonomy
 from coterie.communities import communities, lineage, memberships
+from coterie.communities.acts import WINDOW_DAYS, acts_of
 from coterie.graphs import interest_graph, user_graph
 from coterie.interests import user_interests
 
@@ -33,6 +34,7 @@ class Found:
 def run(days: Sequence[WorldDay], labels: pl.DataFrame, *, exposures: bool) -> Iterator[Found]:
     """Every day in turn, each from the day before, as a daily run would."""
     before: Found | None = None
+    window: list[pl.DataFrame] = []
     names = taxonomy().frame()
     for day in days:
         known = labels.filter(pl.col("item_id").is_in(day.engagement["item_id"].unique().implode()))
@@ -42,9 +44,15 @@ def run(days: Sequence[WorldDay], labels: pl.DataFrame, *, exposures: bool) -> I
             half_life_days=HALF_LIFE_DAYS, exposures_logged=exposures,
         )  # fmt: skip
         graph = user_graph(interests, max_users=MOST_USERS)
-        members = memberships(
-            day=day.on, user_graph=graph, user_interests=interests,
-            yesterday=before.memberships if before else None, min_size=DISCLOSURE,
+        window.append(day.engagement.with_columns(day=pl.lit(day.on)))
+        engaged = pl.concat(window[-WINDOW_DAYS:])
+        acts = acts_of(
+            engaged, labels.filter(pl.col("item_id").is_in(engaged["item_id"].unique().implode())), interests,
+            half_life_days=HALF_LIFE_DAYS, exposures_logged=exposures,
+        )  # fmt: skip
+        members, _ = memberships(
+            day=day.on, acts=acts, user_graph=graph, yesterday=before.memberships if before else None,
+            min_size=DISCLOSURE, max_users=MOST_USERS,
         )  # fmt: skip
         verdicts = communities(
             day=day.on, memberships=members, yesterday_memberships=before.memberships if before else None,

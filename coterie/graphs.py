@@ -125,21 +125,39 @@ def user_graph(user_interests: pl.DataFrame, *, max_users: int, neighbours: int 
         users, stable = users.gather(kept), stable[kept]
     if len(users) < 2:
         return USER_GRAPH.empty()
-    profiles = _quantised(matrix(rows, "user_id", users, "interest_id", interests, "residual"))
-    source, target, product = _nearest(profiles, stable, min(neighbours, len(users) - 1))
-    cosine = product / np.sqrt((profiles.astype(np.float64) ** 2).sum(axis=1))[source]
-    cosine = np.minimum(cosine / np.sqrt((profiles.astype(np.float64) ** 2).sum(axis=1))[target], 1.0)
-    close = cosine > WEAKEST_TIE
-    low, high = np.minimum(source, target)[close], np.maximum(source, target)[close]
-    pair, first = np.unique(low * np.int64(len(users)) + high, return_index=True)
+    dense = matrix(rows, "user_id", users, "interest_id", interests, "residual").toarray()
+    low, high, cosine = nearest_ties(dense, stable, neighbours)
     frame = pl.DataFrame(
         {
-            "source": users.gather(pair // len(users)),
-            "target": users.gather(pair % len(users)),
-            "weight": cosine[close][first],
+            "source": users.gather(low),
+            "target": users.gather(high),
+            "weight": cosine,
         }
     )
     return USER_GRAPH.conform(frame)
+
+
+def nearest_ties(
+    profiles: Array, stable: npt.NDArray[np.uint64], neighbours: int = NEIGHBOURS
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Array]:
+    """Pairs of rows of which one is among the other's nearest by cosine; among equally near ones a hash decides.
+
+    Args:
+        profiles: (n, d), no row of zeros; n at least 2.
+        stable: (n,) a hash of each row's id.
+        neighbours: nearest rows that each is tied to.
+
+    Returns:
+        Lower and higher row of each pair, sorted, and their cosine; cosines above 0.1 only.
+    """
+    whole = _quantised(profiles)
+    source, target, product = _nearest(whole, stable, min(neighbours, len(whole) - 1))
+    length = np.sqrt((whole.astype(np.float64) ** 2).sum(axis=1))
+    cosine = np.minimum(product / length[source] / length[target], 1.0)
+    close = cosine > WEAKEST_TIE
+    low, high = np.minimum(source, target)[close], np.maximum(source, target)[close]
+    pair, first = np.unique(low * np.int64(len(whole)) + high, return_index=True)
+    return pair // len(whole), pair % len(whole), cosine[close][first]
 
 
 def stable_hashes(ids: pl.Series) -> npt.NDArray[np.uint64]:
@@ -148,8 +166,7 @@ def stable_hashes(ids: pl.Series) -> npt.NDArray[np.uint64]:
     return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
 
 
-def _quantised(residuals: Matrix) -> npt.NDArray[np.float32]:
-    dense = residuals.toarray()
+def _quantised(dense: Array) -> npt.NDArray[np.float32]:
     norm = np.sqrt((dense**2).sum(axis=1, keepdims=True))
     return np.asarray(np.floor(dense / norm * (NORM - 1)), dtype=np.float32)
 

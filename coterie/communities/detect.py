@@ -4,6 +4,8 @@ Belongs here: from a graph to a partition. Does not belong here: who belongs to 
 (membership), and whether a group is real (verdict).
 """
 
+import random
+
 import igraph
 import leidenalg
 import numpy as np
@@ -46,6 +48,33 @@ def leiden(user_graph: pl.DataFrame, yesterday: pl.DataFrame | None) -> tuple[pl
         seed=SEED,
     )
     return users, _by_size(np.asarray(partition.membership, dtype=np.int64))
+
+
+def leiden_of(n: int, source: Groups, target: Groups, weight: Array, *, resolution: float) -> Groups:
+    """Partition a graph by modularity with igraph's Leiden, afresh.
+
+    Args:
+        n: vertices.
+        source: (t,) one end of each tie.
+        target: (t,) the other.
+        weight: (t,) its weight.
+        resolution: of modularity (Reichardt and Bornholdt 2006): higher makes more and smaller groups.
+
+    Returns:
+        (n,) groups, numbered from the largest; -1 for vertices without a tie.
+    """
+    groups = np.full(n, -1, dtype=np.int64)
+    seated = np.unique(np.concatenate([source, target]))
+    if not len(seated):
+        return groups
+    ends = np.stack([np.searchsorted(seated, source), np.searchsorted(seated, target)], axis=1)
+    order = np.lexsort((ends[:, 1], ends[:, 0]))
+    graph = igraph.Graph(n=len(seated))
+    graph.add_edges(ends[order])
+    igraph.set_random_number_generator(random.Random(SEED))  # noqa: S311 - a search, not a secret
+    found = graph.community_leiden("modularity", weights=weight[order].tolist(), resolution=resolution, n_iterations=-1)
+    groups[seated] = _by_size(np.asarray(found.membership, dtype=np.int64))
+    return groups
 
 
 def merge_alike(groups: Groups, counts: Array) -> Groups:

@@ -1,74 +1,98 @@
 """Who belongs to which community, with what probability.
 
-Belongs here: the mixture that turns groups into memberships of all users. Does not belong here: finding the groups
-(detect), keeping their ids (identity).
+Belongs here: the choice among partitions, and memberships of all users. Does not belong here: the partitions (starts),
+the model that judges them (mixture), keeping ids (identity).
 """
 
+from collections.abc import Mapping
 from datetime import date
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from coterie.communities.detect import Groups, leiden, merge_alike
+from coterie.communities.acts import Acts
 from coterie.communities.identity import keep_ids
-from coterie.matrices import Array, ids_of, matrix
+from coterie.communities.mixture import Foretold, Groups, fit, foretold
+from coterie.communities.starts import YESTERDAY, starts
+from coterie.graphs import stable_hashes
+from coterie.matrices import Array, codes, ids_of, matrix
 from coterie.tables import MEMBERSHIPS
 
 MAIN = 0.5
 KEPT = 0.1
-# Weight of the population's profile in a community's own, in effective engagements.
-SMOOTHING = 10.0
-# Share of users that is expected to belong nowhere, at least.
-NOWHERE = 0.05
+CLEAR = 1.0  # standard errors by which another partition must foretell more than yesterday's to replace it
+CANDIDATES = {"start": pl.String, "groups": pl.Int64, "gain": pl.Float64, "chosen": pl.Boolean}
 
 
 def memberships(
     *,
     day: date,
+    acts: Acts,
     user_graph: pl.DataFrame,
-    user_interests: pl.DataFrame,
     yesterday: pl.DataFrame | None,
     min_size: int,
-) -> pl.DataFrame:
-    """The table `memberships`.
+    max_users: int,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The table `memberships`, and how the candidates for it did.
 
-    Leiden finds groups in the user graph, groups that engage alike are merged, those of fewer than `min_size` users
-    are dissolved. What remains are profiles: a mixture of multinomials, one component for each group and one for the
-    population at large. A user's probabilities are the components' posterior given their engagements, so users who
-    were not in the graph are judged by the same measure, and a user of one engagement is not forced into a group.
+    Leiden proposes partitions (`starts`); from each the mixture is fitted and foretells engagements that were held out.
+    The one that foretells most is taken, unless yesterday's communities do as well within a standard error: what
+    cannot be told apart stays as it is. The mixture then judges all users, so that users who were not in the graph are
+    judged by the same measure, and a user of one engagement is not forced into a group. Communities with fewer than
+    `min_size` main members are dissolved.
 
     Args:
         day: the day, for the ids of new communities.
+        acts: of the window that ends on the day.
         user_graph: USER_GRAPH of the day.
-        user_interests: USER_INTERESTS of the day.
         yesterday: MEMBERSHIPS of the day before; None on the first day.
         min_size: fewest main members of a community.
+        max_users: above it the search runs on a sample by a stable hash of the user ids.
 
     Returns:
-        MEMBERSHIPS, one level; probabilities below 0.1 are left out, the main community has at least 0.5.
+        MEMBERSHIPS, one level; probabilities below 0.1 are left out, the main community has at least 0.5. And the
+        candidates: start, groups, gain (bits an engagement over popularity, held out), chosen.
     """
-    users, counts = effective_counts(user_interests)
-    seated, groups = leiden(user_graph, yesterday)
-    place = np.searchsorted(users.to_numpy(), seated.to_numpy()) if len(seated) else np.empty(0, dtype=np.int64)
-    if not len(seated):
-        return MEMBERSHIPS.empty()
-    groups = merge_alike(groups, counts[place])
-    of_user = np.full(len(users), -1, dtype=np.int64)
-    of_user[place] = groups
-    posterior, main = settle(of_user, counts, min_size)
-    names = keep_ids(day, users, main, yesterday)
+    seen = acts if len(acts.users) <= max_users else acts.take(_sample(acts.users, max_users))
+    found = {
+        name: (start, foretold(seen, start, min_size))
+        for name, start in starts(seen, user_graph, yesterday, min_size).items()
+    }
+    chosen = _choose({name: told for name, (_, told) in found.items()})
+    tried = pl.DataFrame(
+        [(n, int(s.max()) + 1, t.gain, n == chosen) for n, (s, t) in found.items()], schema=CANDIDATES, orient="row"
+    )
+    if chosen is None:
+        return MEMBERSHIPS.empty(), tried
+    start = np.full(len(acts.users), -1, dtype=np.int64)
+    start[codes(seen.users, acts.users)] = found[chosen][0]
+    posterior, main = settle(acts, start, min_size)
+    names = keep_ids(day, acts.users, main, yesterday)
     user, group = np.nonzero(posterior >= KEPT)
     frame = pl.DataFrame(
         {
-            "user_id": users.gather(user) if len(user) else pl.Series([], dtype=pl.String),
+            "user_id": acts.users.gather(user) if len(user) else pl.Series([], dtype=pl.String),
             "community_id": pl.Series([names[g] for g in group], dtype=pl.String),
             "probability": posterior[user, group],
             "is_primary": main[user] == group,
             "level": np.zeros(len(user), dtype=np.int64),
         }
     )
-    return MEMBERSHIPS.conform(frame)
+    return MEMBERSHIPS.conform(frame), tried
+
+
+def _sample(users: pl.Series, size: int) -> npt.NDArray[np.int64]:
+    return np.sort(np.argsort(stable_hashes(users), kind="stable")[:size])
+
+
+def _choose(told: Mapping[str, Foretold]) -> str | None:
+    if not told:
+        return None
+    best = max(told, key=lambda name: told[name].gain)  # of equal ones the first
+    if YESTERDAY in told and told[best].ahead_of(told[YESTERDAY]) <= CLEAR:
+        return YESTERDAY
+    return best
 
 
 def effective_counts(user_interests: pl.DataFrame) -> tuple[pl.Series, Array]:
@@ -82,41 +106,31 @@ def effective_counts(user_interests: pl.DataFrame) -> tuple[pl.Series, Array]:
     return users, engaged * (whole / squares if squares > 0 else 1.0)
 
 
-def settle(of_user: Groups, counts: Array, min_size: int) -> tuple[Array, Groups]:
+def settle(acts: Acts, start: Groups, min_size: int) -> tuple[Array, Groups]:
     """Posterior memberships of all users, groups dropped until each has `min_size` main members.
 
     Args:
-        of_user: (n,) group of each user, -1 for none.
-        counts: (n, J) effective engagements.
+        acts: of n users.
+        start: (n,) group of each user, -1 for none.
         min_size: fewest main members.
 
     Returns:
         (n, G) probabilities, which sum to at most 1, and (n,) each user's main group, -1 for none.
     """
-    sizes = np.bincount(of_user[of_user >= 0])
-    groups = [int(g) for g in np.flatnonzero(sizes >= min_size)]
-    while groups:
-        posterior = _posterior([of_user == g for g in groups], counts)
+    while (start >= 0).any():
+        posterior = fit(acts, start, min_size).posterior[:, 1:]
+        kept = posterior.sum(axis=0) > 0
+        posterior = posterior[:, kept]
+        if not kept.any():
+            break
         best = posterior.argmax(axis=1)
         main = np.where(posterior[np.arange(len(posterior)), best] >= MAIN, best, -1)
-        found = np.bincount(main[main >= 0], minlength=len(groups))
-        if (found >= min_size).all():
+        size = np.bincount(main[main >= 0], minlength=posterior.shape[1])
+        if (size >= min_size).all():
             return posterior, main
         # One at a time, the smallest first: its members may make another one large enough.
-        groups.pop(int(np.argmin(found)))
-    return np.zeros((len(of_user), 0)), np.full(len(of_user), -1, dtype=np.int64)
-
-
-def _posterior(members: list[npt.NDArray[np.bool_]], counts: Array) -> Array:
-    population = counts.sum(axis=0) / counts.sum()
-    profiles = [population]
-    for inside in members:
-        own = counts[inside].sum(axis=0) + SMOOTHING * population
-        profiles.append(own / own.sum())
-    sizes = np.array([inside.sum() for inside in members], dtype=np.float64)
-    nowhere = max(1 - sizes.sum() / len(counts), NOWHERE)
-    prior = np.concatenate([[nowhere], (1 - nowhere) * sizes / sizes.sum()])
-    # einsum without BLAS: one order of summation on every machine.
-    log = np.einsum("nj,gj->ng", counts, np.log(np.maximum(profiles, 1e-300)), optimize=False) + np.log(prior)
-    weight = np.exp(log - log.max(axis=1, keepdims=True))
-    return np.asarray((weight / weight.sum(axis=1, keepdims=True))[:, 1:])
+        start = main.copy()
+        smallest = int(np.argmin(size))
+        start[main == smallest] = -1
+        start[main > smallest] -= 1
+    return np.zeros((len(start), 0)), np.full(len(start), -1, dtype=np.int64)

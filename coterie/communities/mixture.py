@@ -1,0 +1,192 @@
+"""A mixture of communities over users and items: who belongs where, judged by single items and by their labels.
+
+Belongs here: the model, its fit, and how well it foretells engagements that were held out. Does not belong here: where
+the search starts (starts), what is done with the posterior (membership).
+
+The model. A component is a community or, component 0, the population at large. Component g engages with item i
+`lift[i, g]` times as much as the population does. The lift of an item is a gamma-Poisson posterior whose prior mean is
+the lift of the item's interests: an item that many have met speaks for itself, one that few have met is judged by its
+label, and one without a label by nothing but itself. A user's evidence for a component is the sum of two terms:
+
+- which items the user engaged with, among all items: multinomial with shares popularity times lift;
+- where showings are logged, which of the items that the user was *shown* they engaged with: multinomial given the
+  showings (McFadden's conditional logit, 1974, with the lift as the odds).
+
+The first alone would take the feed's choice of what to show for the user's; the second alone forgets that a feed that
+already knows something shows people what they like. Their sum is a composite likelihood (Lindsay 1988); it found more
+of the planted communities than either (`docs/method.md`). Fitted by expectation maximisation (Dempster, Laird and Rubin
+1977).
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from coterie.communities.acts import Acts, column_sums, row_sums
+from coterie.matrices import Array
+
+Groups = npt.NDArray[np.int64]
+
+ROUNDS = 15
+ITEM_PRIOR = 3.0  # expected engagements with an item that its label is worth
+INTEREST_PRIOR = 10.0  # engagements that "as everybody" is worth in a community's lift of all interests together
+NOWHERE = 0.05  # share of users who belong nowhere, at least
+HELD_OUT = 0.2
+SEED = 20240501
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted mixture.
+
+    Attributes:
+        posterior: (n, G + 1) probability of each component for each user, the population first; rows sum to 1.
+        shares: (m, G + 1) share of each item in the engagements of each component; columns sum to 1.
+    """
+
+    posterior: Array
+    shares: Array
+
+
+@dataclass(frozen=True)
+class Foretold:
+    """How well a mixture foretells held-out engagements: bits a user and engagements a user, (n,) each."""
+
+    bits: Array
+    engagements: Array
+
+    @property
+    def gain(self) -> float:
+        """Bits an engagement by which it beats popularity."""
+        whole = float(self.engagements.sum())
+        return float(self.bits.sum()) / whole if whole > 0 else 0.0
+
+    def ahead_of(self, other: "Foretold") -> float:
+        """Standard errors, over users, by which this one foretells more than the other."""
+        difference = self.bits - other.bits
+        error = float(np.sqrt((difference**2).sum()))
+        return float(difference.sum()) / error if error > 0 else 0.0
+
+
+def fit(acts: Acts, start: Groups, min_size: int) -> Fit:
+    """Fit the mixture from a partition.
+
+    Args:
+        acts: of n users.
+        start: (n,) group of each user from 0, -1 for none.
+        min_size: a component with less expected users is dropped.
+
+    Returns:
+        The fit; columns of dropped components are 0.
+    """
+    posterior = np.zeros((len(start), int(start.max(initial=-1)) + 2))
+    posterior[np.arange(len(start)), start + 1] = 1.0
+    model = _Model(acts)
+    for _ in range(ROUNDS):
+        log = model.log_evidence(posterior)
+        weight = np.exp(log - log.max(axis=1, keepdims=True))
+        posterior = _without_small(weight / weight.sum(axis=1, keepdims=True), min_size)
+    return Fit(posterior, model.shares(posterior))
+
+
+def foretold(acts: Acts, start: Groups, min_size: int) -> Foretold:
+    """Fit on four fifths of the engagements and foretell the others, always the same ones of equal acts."""
+    rng = np.random.default_rng(SEED)
+    cells = acts.engaged.tocoo()
+    held = rng.random(len(cells.data)) < HELD_OUT
+    learnt, hidden = (
+        sparse.csr_array((cells.data[of], (cells.row[of], cells.col[of])), shape=acts.engaged.shape)
+        for of in (~held, held)
+    )
+    expected = acts.expected
+    if expected is not None:
+        mask = sparse.csr_array((np.ones(int(held.sum())), (cells.row[held], cells.col[held])), shape=expected.shape)
+        expected = sparse.csr_array(expected - expected.multiply(mask))
+    found = fit(replace(acts, engaged=learnt, expected=expected), start, min_size)
+    popular = column_sums(learnt) + 0.5
+    cells = hidden.tocoo()
+    # Popularity is smoothed alike on both sides, so that an item nobody else met costs both the same.
+    chance = np.einsum("cg,cg->c", found.posterior[cells.row], found.shares[cells.col], optimize=False)
+    bits = cells.data * np.log2(np.maximum(chance, 1e-300) / (popular / popular.sum())[cells.col])
+    n = len(start)
+    return Foretold(np.bincount(cells.row, weights=bits, minlength=n).astype(np.float64), row_sums(hidden))
+
+
+class _Model:
+    """What does not change between rounds, and the two steps."""
+
+    def __init__(self, acts: Acts) -> None:
+        self._acts = acts
+        self._of_item = sparse.csr_array(acts.engaged.T)
+        self._of_label = sparse.csr_array(acts.labels.T)
+        popular = column_sums(acts.engaged) + 0.5  # half an engagement for an item whose own were held out
+        self._popular = popular / popular.sum()
+        self._active = row_sums(acts.engaged)
+        self._labelled = row_sums(acts.labels)
+        earlier = column_sums(acts.earlier)
+        by_interest = np.asarray(self._of_label @ (self._popular * self._active.sum())) + earlier
+        whole = float(by_interest.sum())
+        self._interest_prior = INTEREST_PRIOR * (by_interest / whole if whole > 0 else by_interest)[:, None] + 1e-9
+        self._earlier_popular = earlier / earlier.sum() if earlier.sum() > 0 else earlier
+        self._earlier_active = row_sums(acts.earlier)
+        self._earlier_of = sparse.csr_array(acts.earlier.T)
+        if acts.expected is not None:
+            self._expected_of_item = sparse.csr_array(acts.expected.T)
+            self._expected = row_sums(acts.expected)
+
+    def shares(self, posterior: Array) -> Array:
+        """(m, G + 1) share of each item in the engagements of each component."""
+        found, by_size = np.asarray(self._of_item @ posterior), _weigh(self._active, posterior)
+        lifts, _ = self._lifts(found, self._popular[:, None] * by_size[None, :], posterior)
+        shares = self._popular[:, None] * lifts
+        return np.asarray(shares / shares.sum(axis=0, keepdims=True))
+
+    def log_evidence(self, posterior: Array) -> Array:
+        """(n, G + 1) log of prior times evidence."""
+        prior = posterior.mean(axis=0)
+        prior[0] = max(prior[0], NOWHERE)
+        prior /= prior.sum()
+        log = np.repeat(np.log(np.maximum(prior, 1e-300))[None, :], len(posterior), axis=0)
+        found, by_size = np.asarray(self._of_item @ posterior), _weigh(self._active, posterior)
+        lifts, of_interest = self._lifts(found, self._popular[:, None] * by_size[None, :], posterior)
+        shares = self._popular[:, None] * lifts
+        # Lifts over popularity, so that the population's own evidence is 0.
+        log += self._acts.engaged @ np.log(lifts / shares.sum(axis=0, keepdims=True))
+        if self._earlier_active.sum() > 0:
+            mean = (self._earlier_popular[:, None] * of_interest).sum(axis=0)
+            log += self._acts.earlier @ np.log(of_interest / mean[None, :])
+        if self._acts.expected is not None:
+            lifts, _ = self._lifts(found, np.asarray(self._expected_of_item @ posterior), posterior)
+            shown = np.asarray(self._acts.expected @ lifts)
+            mean = np.divide(shown, self._expected[:, None], out=np.ones_like(shown), where=self._expected[:, None] > 0)
+            log += self._acts.engaged @ np.log(lifts) - self._active[:, None] * np.log(np.maximum(mean, 1e-300))
+        return log
+
+    def _lifts(self, found: Array, expected: Array, posterior: Array) -> tuple[Array, Array]:
+        """(m, G + 1) lifts of items, and (J, G + 1) of interests, given what was found and expected of each item."""
+        earlier = np.asarray(self._earlier_of @ posterior)
+        by_chance = self._earlier_popular[:, None] * _weigh(self._earlier_active, posterior)[None, :]
+        engaged = np.asarray(self._of_label @ found) + earlier + self._interest_prior
+        chance = np.asarray(self._of_label @ expected) + by_chance + self._interest_prior
+        of_interest = engaged / chance
+        of_interest[:, 0] = 1.0
+        mean = np.asarray(self._acts.labels @ of_interest) + (1 - self._labelled)[:, None]
+        lifts = (found + ITEM_PRIOR * mean) / (expected + ITEM_PRIOR)
+        lifts[:, 0] = 1.0
+        return lifts, of_interest
+
+
+def _weigh(values: Array, posterior: Array) -> Array:
+    # einsum without BLAS: one order of summation on every machine.
+    return np.asarray(np.einsum("n,ng->g", values, posterior, optimize=False))
+
+
+def _without_small(posterior: Array, min_size: int) -> Array:
+    small = posterior.sum(axis=0) < min_size
+    small[0] = False
+    posterior[:, small] = 0.0
+    whole = posterior.sum(axis=1, keepdims=True)
+    posterior[whole[:, 0] <= 0, 0] = 1.0
+    return np.asarray(posterior / np.where(whole > 0, whole, 1.0))
