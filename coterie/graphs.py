@@ -22,6 +22,7 @@ NEIGHBOURS = 15
 NORM = 2048
 WEAKEST_TIE = 0.1
 _BLOCK_CELLS = 16_000_000
+_GROUPS_OF_NEIGHBOURS = 32
 
 
 def interest_graph(user_interests: pl.DataFrame) -> pl.DataFrame:
@@ -166,16 +167,38 @@ def _nearest(
         stop = min(start + block, n)
         product = profiles[start:stop] @ profiles.T
         product[np.arange(stop - start), np.arange(start, stop)] = -1
-        kth = np.partition(product, n - k, axis=1)[:, n - k]
-        for row in range(stop - start):
-            better = np.flatnonzero(product[row] > kth[row])
-            level = np.flatnonzero(product[row] == kth[row])
+        row, column = _candidates(product, k)
+        value = product[row, column]
+        ends = np.searchsorted(row, np.arange(stop - start + 1))
+        for r in range(stop - start):
+            own, at = value[ends[r] : ends[r + 1]], column[ends[r] : ends[r + 1]]
+            kth = np.partition(own, len(own) - k)[len(own) - k]
+            better, level = at[own > kth], at[own == kth]
             wanted = k - len(better)
             if len(level) > wanted:
-                mixed = (small[level] ^ small[start + row]) * np.uint32(2654435761)
-                level = level[np.lexsort((level, mixed))[:wanted]]
-            chosen = np.concatenate([better, level])
-            sources.append(np.full(len(chosen), start + row, dtype=np.int64))
-            targets.append(chosen.astype(np.int64))
-            products.append(product[row, chosen].astype(np.float64))
+                mixed = (small[level] ^ small[start + r]) * np.uint32(2654435761)
+                # One number for the hash and, of equal hashes, the column: all differ, so the smallest are a set.
+                order = (mixed.astype(np.uint64) << np.uint64(32)) | level.astype(np.uint64)
+                level = level[np.argpartition(order, wanted - 1)[:wanted]]
+            sources.append(np.full(k, start + r, dtype=np.int64))
+            targets.append(np.concatenate([better, level]))
+            products.append(product[r, targets[-1]].astype(np.float64))
     return np.concatenate(sources), np.concatenate(targets), np.concatenate(products)
+
+
+def _candidates(product: npt.NDArray[np.float32], k: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Cells, row by row, among which are the k largest of every row and all that equal the k-th of them.
+
+    The columns are dealt to groups. The k-th largest of the groups' largest is at most the k-th largest of the row, and
+    far fewer numbers are looked through to find it.
+    """
+    rows, n = product.shape
+    groups = _GROUPS_OF_NEIGHBOURS * k
+    if n < 4 * groups:
+        bound = np.partition(product, n - k, axis=1)[:, n - k]
+    else:
+        whole = n // groups * groups
+        largest = product[:, :whole].reshape(rows, -1, groups).max(axis=1)
+        bound = np.partition(largest, groups - k, axis=1)[:, groups - k]
+    cells = np.flatnonzero(product >= bound[:, None])
+    return cells // n, cells % n
