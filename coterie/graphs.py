@@ -104,9 +104,8 @@ def _fit(degrees: Array, users: Array, popular: Array) -> Array:
 def user_graph(user_interests: pl.DataFrame, *, max_users: int, neighbours: int = NEIGHBOURS) -> pl.DataFrame:
     """The table `user_graph`: each user with the users whose interests deviate most alike from what is expected.
 
-    A profile holds a user's positive residuals, (engaged - expected) / sqrt(expected): what everyone engages with
-    says little about a user. A pair is tied if one of the two is among the other's nearest by cosine; among equally
-    near ones a hash of the pair decides, so that the many users of a single interest are tied at random, not in a row.
+    A pair is tied if one of the two is among the other's nearest by cosine of their profiles; among equally near ones a
+    hash of the pair decides, so that the many users of a single interest are tied at random, not in a row.
 
     Args:
         user_interests: USER_INTERESTS.
@@ -116,20 +115,12 @@ def user_graph(user_interests: pl.DataFrame, *, max_users: int, neighbours: int 
     Returns:
         USER_GRAPH: undirected, source < target, cosines above 0.1.
     """
-    rows = user_interests.filter(pl.col("engaged") > pl.col("expected")).with_columns(
-        residual=(pl.col("engaged") - pl.col("expected")) / pl.col("expected").clip(1e-9).sqrt()
-    )
-    users, interests = ids_of(rows["user_id"]), ids_of(rows["interest_id"])
-    stable = stable_hashes(users)
-    if len(users) > max_users:
-        kept = np.sort(np.argsort(stable, kind="stable")[:max_users])
-        users, stable = users.gather(kept), stable[kept]
+    users, whole = profiles(user_interests, max_users)
     if len(users) < 2:
         return USER_GRAPH.empty()
-    profiles = _quantised(matrix(rows, "user_id", users, "interest_id", interests, "residual"))
-    source, target, product = _nearest(profiles, stable, min(neighbours, len(users) - 1))
-    cosine = product / np.sqrt((profiles.astype(np.float64) ** 2).sum(axis=1))[source]
-    cosine = np.minimum(cosine / np.sqrt((profiles.astype(np.float64) ** 2).sum(axis=1))[target], 1.0)
+    source, target, product = _nearest(whole, stable_hashes(users), min(neighbours, len(users) - 1))
+    norm = np.sqrt((whole.astype(np.float64) ** 2).sum(axis=1))
+    cosine = np.minimum(product / norm[source] / norm[target], 1.0)
     close = cosine > WEAKEST_TIE
     low, high = np.minimum(source, target)[close], np.maximum(source, target)[close]
     pair, first = np.unique(low * np.int64(len(users)) + high, return_index=True)
@@ -141,6 +132,29 @@ def user_graph(user_interests: pl.DataFrame, *, max_users: int, neighbours: int 
         }
     )
     return USER_GRAPH.conform(frame)
+
+
+def profiles(user_interests: pl.DataFrame, max_users: int) -> tuple[pl.Series, npt.NDArray[np.float32]]:
+    """What the user graph compares: a user's positive residuals, (engaged - expected) / sqrt(expected).
+
+    What everyone engages with says little about a user.
+
+    Args:
+        user_interests: USER_INTERESTS.
+        max_users: above it, a sample by a stable hash of the user ids stands for all.
+
+    Returns:
+        The users, sorted, and their (n, J) profiles: whole numbers, each row of length 2048 at most.
+    """
+    rows = user_interests.filter(pl.col("engaged") > pl.col("expected")).with_columns(
+        residual=(pl.col("engaged") - pl.col("expected")) / pl.col("expected").clip(1e-9).sqrt()
+    )
+    users, interests = ids_of(rows["user_id"]), ids_of(rows["interest_id"])
+    if len(users) > max_users:
+        users = users.gather(np.sort(np.argsort(stable_hashes(users), kind="stable")[:max_users]))
+    if users.is_empty():
+        return users, np.empty((0, len(interests)), dtype=np.float32)
+    return users, _quantised(matrix(rows, "user_id", users, "interest_id", interests, "residual"))
 
 
 def stable_hashes(ids: pl.Series) -> npt.NDArray[np.uint64]:
@@ -156,16 +170,16 @@ def _quantised(residuals: Matrix) -> npt.NDArray[np.float32]:
 
 
 def _nearest(
-    profiles: npt.NDArray[np.float32], stable: npt.NDArray[np.uint64], k: int
+    whole: npt.NDArray[np.float32], stable: npt.NDArray[np.uint64], k: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Array]:
     """Rows, their k nearest other rows, and the products; ties fall to the smaller hash of the pair."""
-    n = len(profiles)
+    n = len(whole)
     block = max(1, _BLOCK_CELLS // n)
     small = (stable >> np.uint64(32)).astype(np.uint32)
     sources, targets, products = [], [], []
     for start in range(0, n, block):
         stop = min(start + block, n)
-        product = profiles[start:stop] @ profiles.T
+        product = whole[start:stop] @ whole.T
         product[np.arange(stop - start), np.arange(start, stop)] = -1
         row, column = _candidates(product, k)
         value = product[row, column]
