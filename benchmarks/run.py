@@ -1,8 +1,9 @@
 """`make bench`: measures the sections of the bench and writes docs/benchmarks.md.
 
-`python -m benchmarks.run [--seeds N] [--only SECTION ...] [--reddit PATH] [--render]`. Rows are kept under `.bench/` as
-Parquet, one file for each section, setting and seed, so a killed run goes on where it was, and `--render` writes the
-page anew without measuring. Rows that another version of the library made are measured anew, unless `--keep`.
+`python -m benchmarks.run [--seeds N] [--only SECTION ...] [--reddit PATH] [--sizes N ...] [--render]`. Rows are kept
+under `.bench/` as Parquet, one file for each section, setting and seed, so a killed run goes on where it was, and
+`--render` writes the page anew without measuring. Rows that another version of the library made are measured anew,
+unless `--keep`.
 
 Belongs here: the order of the work, the store, the page. Does not belong here: any measure (the sections have them).
 """
@@ -71,7 +72,7 @@ class Made:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what is asked for and write the page; 1 if something failed."""
     given = _parse(arguments)
-    options = Options(given.reddit, given.days, given.events, given.users)
+    options = Options(given.reddit, given.days, tuple(sorted(given.sizes)))
     sections = [section for name in SECTIONS if (section := load(name)) is not None]
     failed = 0
     if not given.render:
@@ -92,9 +93,18 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=ROOT / ".bench", help="folder of stored rows")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "benchmarks.md", help="the page; plots beside it")
     parser.add_argument("--days", type=int, default=Options.days, help="cost: length of the long history")
-    parser.add_argument("--events", type=int, default=Options.events, help="cost: events of the large day")
-    parser.add_argument("--users", type=int, default=Options.users, help="cost: users of the large day")
+    parser.add_argument(
+        "--sizes", nargs="+", type=_count, default=Options.sizes, help="cost: events of each large day, such as 1e6 1e7"
+    )
     return parser.parse_args(arguments)
+
+
+def _count(text: str) -> int:
+    """A whole number, also as 1e6."""
+    number = float(text)
+    if number != int(number) or number < 1000:
+        raise argparse.ArgumentTypeError(f"found {text}; expected a whole number of at least 1000, such as 1e6")
+    return int(number)
 
 
 def load(name: str) -> Section | None:

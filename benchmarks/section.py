@@ -54,14 +54,12 @@ class Options:
     Attributes:
         reddit: folder of `events.parquet` and `items.parquet` of a real log with known groups; None if not given.
         days: length of the long history whose cost is measured.
-        events: events of the large day whose cost is measured.
-        users: users of the platform of the large day.
+        sizes: events of each large day whose cost is measured.
     """
 
     reddit: Path | None = None
     days: int = 60
-    events: int = 1_000_000
-    users: int = 100_000
+    sizes: tuple[int, ...] = (100_000, 1_000_000, 10_000_000, 100_000_000)
 
 
 @dataclass(frozen=True)

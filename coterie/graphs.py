@@ -22,6 +22,7 @@ NEIGHBOURS = 15
 NORM = 2048
 WEAKEST_TIE = 0.1
 _BLOCK_CELLS = 16_000_000
+_GROUPS_OF_NEIGHBOURS = 32
 
 
 def interest_graph(user_interests: pl.DataFrame) -> pl.DataFrame:
@@ -103,9 +104,8 @@ def _fit(degrees: Array, users: Array, popular: Array) -> Array:
 def user_graph(user_interests: pl.DataFrame, *, max_users: int, neighbours: int = NEIGHBOURS) -> pl.DataFrame:
     """The table `user_graph`: each user with the users whose interests deviate most alike from what is expected.
 
-    A profile holds a user's positive residuals, (engaged - expected) / sqrt(expected): what everyone engages with
-    says little about a user. A pair is tied if one of the two is among the other's nearest by cosine; among equally
-    near ones a hash of the pair decides, so that the many users of a single interest are tied at random, not in a row.
+    A pair is tied if one of the two is among the other's nearest by cosine of their profiles; among equally near ones a
+    hash of the pair decides, so that the many users of a single interest are tied at random, not in a row.
 
     Args:
         user_interests: USER_INTERESTS.
@@ -115,18 +115,10 @@ def user_graph(user_interests: pl.DataFrame, *, max_users: int, neighbours: int 
     Returns:
         USER_GRAPH: undirected, source < target, cosines above 0.1.
     """
-    rows = user_interests.filter(pl.col("engaged") > pl.col("expected")).with_columns(
-        residual=(pl.col("engaged") - pl.col("expected")) / pl.col("expected").clip(1e-9).sqrt()
-    )
-    users, interests = ids_of(rows["user_id"]), ids_of(rows["interest_id"])
-    stable = stable_hashes(users)
-    if len(users) > max_users:
-        kept = np.sort(np.argsort(stable, kind="stable")[:max_users])
-        users, stable = users.gather(kept), stable[kept]
+    users, whole = profiles(user_interests, max_users)
     if len(users) < 2:
         return USER_GRAPH.empty()
-    dense = matrix(rows, "user_id", users, "interest_id", interests, "residual").toarray()
-    low, high, cosine = nearest_ties(dense, stable, neighbours)
+    low, high, cosine = nearest_ties(whole, stable_hashes(users), neighbours)
     frame = pl.DataFrame(
         {
             "source": users.gather(low),
@@ -138,19 +130,18 @@ def user_graph(user_interests: pl.DataFrame, *, max_users: int, neighbours: int 
 
 
 def nearest_ties(
-    profiles: Array, stable: npt.NDArray[np.uint64], neighbours: int = NEIGHBOURS
+    whole: npt.NDArray[np.float32], stable: npt.NDArray[np.uint64], neighbours: int = NEIGHBOURS
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Array]:
     """Pairs of rows of which one is among the other's nearest by cosine; among equally near ones a hash decides.
 
     Args:
-        profiles: (n, d), no row of zeros; n at least 2.
+        whole: (n, d) profiles as `quantised` makes them, no row of zeros; n at least 2.
         stable: (n,) a hash of each row's id.
         neighbours: nearest rows that each is tied to.
 
     Returns:
         Lower and higher row of each pair, sorted, and their cosine; cosines above 0.1 only.
     """
-    whole = _quantised(profiles)
     source, target, product = _nearest(whole, stable, min(neighbours, len(whole) - 1))
     length = np.sqrt((whole.astype(np.float64) ** 2).sum(axis=1))
     cosine = np.minimum(product / length[source] / length[target], 1.0)
@@ -160,39 +151,85 @@ def nearest_ties(
     return pair // len(whole), pair % len(whole), cosine[close][first]
 
 
+def profiles(user_interests: pl.DataFrame, max_users: int) -> tuple[pl.Series, npt.NDArray[np.float32]]:
+    """What the user graph compares: a user's positive residuals, (engaged - expected) / sqrt(expected).
+
+    What everyone engages with says little about a user.
+
+    Args:
+        user_interests: USER_INTERESTS.
+        max_users: above it, a sample by a stable hash of the user ids stands for all.
+
+    Returns:
+        The users, sorted, and their (n, J) profiles: whole numbers, each row of length 2048 at most.
+    """
+    rows = user_interests.filter(pl.col("engaged") > pl.col("expected")).with_columns(
+        residual=(pl.col("engaged") - pl.col("expected")) / pl.col("expected").clip(1e-9).sqrt()
+    )
+    users, interests = ids_of(rows["user_id"]), ids_of(rows["interest_id"])
+    if len(users) > max_users:
+        users = users.gather(np.sort(np.argsort(stable_hashes(users), kind="stable")[:max_users]))
+    if users.is_empty():
+        return users, np.empty((0, len(interests)), dtype=np.float32)
+    return users, quantised(matrix(rows, "user_id", users, "interest_id", interests, "residual").toarray())
+
+
 def stable_hashes(ids: pl.Series) -> npt.NDArray[np.uint64]:
     """A 64-bit hash of each id, the same in every process and version."""
     digests = b"".join(hashlib.blake2b(text.encode(), digest_size=8).digest() for text in ids)
     return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
 
 
-def _quantised(dense: Array) -> npt.NDArray[np.float32]:
+def quantised(dense: Array) -> npt.NDArray[np.float32]:
+    """(n, d) points as whole numbers, each row of length 2048 at most."""
     norm = np.sqrt((dense**2).sum(axis=1, keepdims=True))
     return np.asarray(np.floor(dense / norm * (NORM - 1)), dtype=np.float32)
 
 
 def _nearest(
-    profiles: npt.NDArray[np.float32], stable: npt.NDArray[np.uint64], k: int
+    whole: npt.NDArray[np.float32], stable: npt.NDArray[np.uint64], k: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Array]:
     """Rows, their k nearest other rows, and the products; ties fall to the smaller hash of the pair."""
-    n = len(profiles)
+    n = len(whole)
     block = max(1, _BLOCK_CELLS // n)
     small = (stable >> np.uint64(32)).astype(np.uint32)
     sources, targets, products = [], [], []
     for start in range(0, n, block):
         stop = min(start + block, n)
-        product = profiles[start:stop] @ profiles.T
+        product = whole[start:stop] @ whole.T
         product[np.arange(stop - start), np.arange(start, stop)] = -1
-        kth = np.partition(product, n - k, axis=1)[:, n - k]
-        for row in range(stop - start):
-            better = np.flatnonzero(product[row] > kth[row])
-            level = np.flatnonzero(product[row] == kth[row])
+        row, column = _candidates(product, k)
+        value = product[row, column]
+        ends = np.searchsorted(row, np.arange(stop - start + 1))
+        for r in range(stop - start):
+            own, at = value[ends[r] : ends[r + 1]], column[ends[r] : ends[r + 1]]
+            kth = np.partition(own, len(own) - k)[len(own) - k]
+            better, level = at[own > kth], at[own == kth]
             wanted = k - len(better)
             if len(level) > wanted:
-                mixed = (small[level] ^ small[start + row]) * np.uint32(2654435761)
-                level = level[np.lexsort((level, mixed))[:wanted]]
-            chosen = np.concatenate([better, level])
-            sources.append(np.full(len(chosen), start + row, dtype=np.int64))
-            targets.append(chosen.astype(np.int64))
-            products.append(product[row, chosen].astype(np.float64))
+                mixed = (small[level] ^ small[start + r]) * np.uint32(2654435761)
+                # One number for the hash and, of equal hashes, the column: all differ, so the smallest are a set.
+                order = (mixed.astype(np.uint64) << np.uint64(32)) | level.astype(np.uint64)
+                level = level[np.argpartition(order, wanted - 1)[:wanted]]
+            sources.append(np.full(k, start + r, dtype=np.int64))
+            targets.append(np.concatenate([better, level]))
+            products.append(product[r, targets[-1]].astype(np.float64))
     return np.concatenate(sources), np.concatenate(targets), np.concatenate(products)
+
+
+def _candidates(product: npt.NDArray[np.float32], k: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Cells, row by row, among which are the k largest of every row and all that equal the k-th of them.
+
+    The columns are dealt to groups. The k-th largest of the groups' largest is at most the k-th largest of the row, and
+    far fewer numbers are looked through to find it.
+    """
+    rows, n = product.shape
+    groups = _GROUPS_OF_NEIGHBOURS * k
+    if n < 4 * groups:
+        bound = np.partition(product, n - k, axis=1)[:, n - k]
+    else:
+        whole = n // groups * groups
+        largest = product[:, :whole].reshape(rows, -1, groups).max(axis=1)
+        bound = np.partition(largest, groups - k, axis=1)[:, groups - k]
+    cells = np.flatnonzero(product >= bound[:, None])
+    return cells // n, cells % n

@@ -98,6 +98,32 @@ def test_neighbours_are_the_nearest_by_cosine() -> None:
         assert cosine[a, b] >= worst - 2e-3
 
 
+@pytest.mark.parametrize(("users", "interests"), [(60, 6), (400, 2), (900, 3), (900, 20)])
+def test_neighbours_are_those_of_a_search_through_every_pair(users: int, interests: int) -> None:
+    # Few interests and small numbers: most users have more equally near ones than there is room for.
+    rng = np.random.default_rng(users + interests)
+    likes = rng.integers(0, 3, (users, interests)).astype(float)
+    graph = user_graph(interests_of(likes, expected=0.5), max_users=1000, neighbours=4)
+    kept = np.flatnonzero(likes.any(axis=1))
+    residual = np.where(likes > 0, (likes - 0.5) / np.sqrt(0.5), 0)[kept]
+    # NORM - 1 is what a profile of one interest has there.
+    whole = np.floor(residual / np.linalg.norm(residual, axis=1, keepdims=True) * 2047)
+    product = whole @ whole.T
+    np.fill_diagonal(product, -1)
+    ids = pl.Series([f"u{k:04d}" for k in kept])
+    small = (stable_hashes(ids) >> np.uint64(32)).astype(np.uint32)
+    mixed = (small[:, None] ^ small[None, :]) * np.uint32(2654435761)
+    nearest = np.lexsort((mixed, -product), axis=1)[:, :4]
+    norm = np.sqrt((whole**2).sum(axis=1))
+    expected = {
+        (ids[min(a, b)], ids[max(a, b)])
+        for a, row in enumerate(nearest.tolist())
+        for b in row
+        if product[a, b] / norm[a] / norm[b] > 0.1
+    }
+    assert set(graph.select("source", "target").iter_rows()) == expected
+
+
 def test_identical_users_are_tied_at_random_not_in_a_row() -> None:
     graph = user_graph(interests_of(np.ones((300, 1)), expected=0.3), max_users=1000)
     degree = pl.concat([graph["source"], graph["target"]]).value_counts()["count"]

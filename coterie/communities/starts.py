@@ -12,7 +12,7 @@ from scipy import sparse
 from coterie.communities.acts import Acts, places
 from coterie.communities.detect import Groups, leiden, leiden_of, merge_alike
 from coterie.communities.embedding import embed
-from coterie.graphs import nearest_ties, stable_hashes
+from coterie.graphs import nearest_ties, quantised, stable_hashes
 from coterie.matrices import Array, codes, ids_of, product
 
 MOST_GROUPS = 100  # the largest; the mixture holds a column for each
@@ -80,7 +80,7 @@ def _ties(points: Array, users: pl.Series) -> tuple[np.ndarray, np.ndarray, Arra
     some = np.flatnonzero((points**2).sum(axis=1) > 1e-18)
     if len(some) < 2:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0)
-    low, high, cosine = nearest_ties(points[some], stable_hashes(users.gather(some)))
+    low, high, cosine = nearest_ties(quantised(points[some]), stable_hashes(users.gather(some)))
     return some[low], some[high], cosine
 
 
