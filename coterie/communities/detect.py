@@ -32,26 +32,55 @@ def leiden(user_graph: pl.DataFrame, yesterday: pl.DataFrame | None) -> tuple[pl
     Returns:
         The graph's users, sorted, and the number of each one's group; groups are numbered from the largest.
     """
+    users, ends, weight = _ties(user_graph)
+    start = None if yesterday is None else _start(users, yesterday)[0]
+    return users, leiden_of(len(users), ends[:, 0], ends[:, 1], weight, resolution=1.0, start=start)
+
+
+def place_newcomers(user_graph: pl.DataFrame, yesterday: pl.DataFrame) -> pl.DataFrame:
+    """Yesterday's main communities, and where users of today's graph who had none belong by modularity.
+
+    Everybody who had a community stays; only newcomers move, into a community or a group of their own (Leiden with
+    fixed memberships, which of the two libraries only leidenalg has).
+
+    Returns:
+        user_id and group, a number; those of yesterday's communities come first, in the order of their ids.
+    """
+    main = yesterday.filter("is_primary").sort("user_id")
+    ids = ids_of(main["community_id"])
+    stay = main.select("user_id", group=codes(main["community_id"], ids))
+    users, ends, weight = _ties(user_graph)
+    start, known = _start(users, yesterday)
+    if not len(users) or known.all() or not known.any():
+        return stay
+    graph = igraph.Graph(n=len(users))
+    graph.add_edges(ends)
+    partition = leidenalg.ModularityVertexPartition(graph, initial_membership=start.tolist(), weights=weight.tolist())
+    optimiser = leidenalg.Optimiser()
+    optimiser.set_rng_seed(SEED)
+    optimiser.optimise_partition(partition, n_iterations=2, is_membership_fixed=known.tolist())
+    found = pl.DataFrame({"user_id": users, "group": np.asarray(partition.membership, dtype=np.int64), "known": known})
+    named = found.filter("known").join(stay.rename({"group": "is"}), on="user_id").select("group", "is").unique()
+    came = found.filter(~pl.col("known")).join(named, on="group", how="left").sort("user_id")
+    # Groups of newcomers alone get numbers after those of the communities.
+    own = came.filter(pl.col("is").is_null())["group"].unique().sort()
+    of_own = codes(came["group"].cast(pl.String), own.cast(pl.String).sort()) + len(ids)
+    placed = came.select("user_id", group=pl.col("is").fill_null(pl.Series(of_own)))
+    return pl.concat([stay, placed]).sort("user_id")
+
+
+def _ties(user_graph: pl.DataFrame) -> tuple[pl.Series, Groups, Array]:
+    """Users, sorted, the (t, 2) ends of each tie, and its weight, in canonical order."""
     users = ids_of(user_graph["source"], user_graph["target"])
-    if not len(users):
-        return users, np.empty(0, dtype=np.int64)
     ties = user_graph.sort("source", "target")
     ends = np.stack([codes(ties["source"], users), codes(ties["target"], users)], axis=1)
-    graph = igraph.Graph(n=len(users), edges=ends.tolist())
-    start = None if yesterday is None else _start(users, yesterday)
-    partition = leidenalg.find_partition(
-        graph,
-        leidenalg.ModularityVertexPartition,
-        weights=ties["weight"].to_list(),
-        initial_membership=start,
-        n_iterations=-1,
-        seed=SEED,
-    )
-    return users, _by_size(np.asarray(partition.membership, dtype=np.int64))
+    return users, ends, ties["weight"].to_numpy()
 
 
-def leiden_of(n: int, source: Groups, target: Groups, weight: Array, *, resolution: float) -> Groups:
-    """Partition a graph by modularity with igraph's Leiden, afresh.
+def leiden_of(
+    n: int, source: Groups, target: Groups, weight: Array, *, resolution: float, start: Groups | None = None
+) -> Groups:
+    """Partition a graph by modularity with igraph's Leiden.
 
     Args:
         n: vertices.
@@ -59,6 +88,7 @@ def leiden_of(n: int, source: Groups, target: Groups, weight: Array, *, resoluti
         target: (t,) the other.
         weight: (t,) its weight.
         resolution: of modularity (Reichardt and Bornholdt 2006): higher makes more and smaller groups.
+        start: (n,) groups that the search begins with; None for each vertex on its own.
 
     Returns:
         (n,) groups, numbered from the largest; -1 for vertices without a tie.
@@ -72,7 +102,14 @@ def leiden_of(n: int, source: Groups, target: Groups, weight: Array, *, resoluti
     graph = igraph.Graph(n=len(seated))
     graph.add_edges(ends[order])
     igraph.set_random_number_generator(random.Random(SEED))  # noqa: S311 - a search, not a secret
-    found = graph.community_leiden("modularity", weights=weight[order].tolist(), resolution=resolution, n_iterations=-1)
+    begin = None if start is None else np.unique(start[seated], return_inverse=True)[1].tolist()
+    found = graph.community_leiden(
+        "modularity",
+        weights=weight[order].tolist(),
+        resolution=resolution,
+        initial_membership=begin,
+        n_iterations=-1,
+    )
     groups[seated] = _by_size(np.asarray(found.membership, dtype=np.int64))
     return groups
 
@@ -140,8 +177,9 @@ def _by_size(groups: Groups) -> Groups:
     return rank[groups] if len(groups) else groups
 
 
-def _start(users: pl.Series, yesterday: pl.DataFrame) -> list[int]:
+def _start(users: pl.Series, yesterday: pl.DataFrame) -> tuple[Groups, npt.NDArray[np.bool_]]:
+    """(n,) yesterday's main community of each user as a number below n, users without one on their own; who had one."""
     group = dict(yesterday.filter("is_primary").select("user_id", "community_id").iter_rows())
-    # Numbers without gaps, below the number of users: what leidenalg takes.
     numbers: dict[str, int] = {}
-    return [numbers.setdefault(f"community {group[u]}" if u in group else f"user {u}", len(numbers)) for u in users]
+    at = [numbers.setdefault(f"community {group[u]}" if u in group else f"user {u}", len(numbers)) for u in users]
+    return np.asarray(at, dtype=np.int64), np.asarray([u in group for u in users], dtype=bool)

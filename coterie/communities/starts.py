@@ -10,10 +10,10 @@ import polars as pl
 from scipy import sparse
 
 from coterie.communities.acts import Acts, places
-from coterie.communities.detect import Groups, leiden, leiden_of, merge_alike
+from coterie.communities.detect import Groups, leiden, leiden_of, merge_alike, place_newcomers
 from coterie.communities.embedding import embed
 from coterie.graphs import nearest_ties, quantised, stable_hashes
-from coterie.matrices import Array, codes, ids_of, product
+from coterie.matrices import Array, codes, product
 
 MOST_GROUPS = 100  # the largest; the mixture holds a column for each
 LABEL_DIMENSIONS = 16
@@ -23,7 +23,7 @@ YESTERDAY = "yesterday's communities"
 def starts(acts: Acts, user_graph: pl.DataFrame, yesterday: pl.DataFrame | None, min_size: int) -> Mapping[str, Groups]:
     """Partitions to fit the mixture from, each (n,) with -1 for users in no group.
 
-    - Yesterday's main communities.
+    - Yesterday's main communities, newcomers placed among them.
     - Leiden on the user graph, which ties users who are alike by labels, beginning with yesterday's communities; groups
       that engage alike are merged.
     - Leiden on a graph that ties users who are alike by the items that they engaged with, whatever their labels.
@@ -37,9 +37,7 @@ def starts(acts: Acts, user_graph: pl.DataFrame, yesterday: pl.DataFrame | None,
     """
     found: dict[str, Groups] = {}
     if yesterday is not None:
-        main = yesterday.filter("is_primary")
-        ids = ids_of(main["community_id"])
-        found[YESTERDAY] = places(main.select("user_id", group=codes(main["community_id"], ids)), acts.users)
+        found[YESTERDAY] = places(place_newcomers(user_graph, yesterday), acts.users)
     by_interest = sparse.csr_array(product(acts.engaged, acts.labels) + acts.earlier)
     counts = np.asarray(by_interest.toarray())
 

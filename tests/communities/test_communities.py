@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from coterie.communities import communities, lineage, memberships
+from coterie.communities.acts import WINDOW_DAYS, acts_of
 from coterie.communities.detect import leiden, merge_alike
 from coterie.communities.evidence import evidence_of_day
 from coterie.communities.identity import keep_ids
-from coterie.communities.membership import settle
 from coterie.communities.profile import MIXED, Distinctive, names_of
 from coterie.communities.verdict import FEWEST_TESTED
 from coterie.graphs import user_graph
@@ -82,12 +82,15 @@ def step(
         return before[name] if before else None
 
     interests = user_interests(engagement, labels, past("interests"), half_life_days=14, exposures_logged=False)
-    members = memberships(
+    window = [*(before["window"].partition_by("day") if before else []), engagement.with_columns(day=pl.lit(day))]
+    seen = pl.concat([part.select("day", "user_id", "item_id", "strength") for part in window[-WINDOW_DAYS:]])
+    members, _ = memberships(
         day=day,
+        acts=acts_of(seen, labels, interests, half_life_days=14, exposures_logged=False),
         user_graph=user_graph(interests, max_users=10_000),
-        user_interests=interests,
         yesterday=past("members"),
         min_size=20,
+        max_users=10_000,
     )
     found = communities(
         day=day,
@@ -102,7 +105,7 @@ def step(
         exposures_logged=False,
         disclosure_k=20,
     )
-    return {"interests": interests, "members": members, "communities": found}
+    return {"interests": interests, "members": members, "communities": found, "window": seen}
 
 
 @pytest.fixture(scope="module")
@@ -241,16 +244,6 @@ def test_leiden_finds_cliques_whatever_the_order_of_ties() -> None:
     assert users.to_list() == [f"u{k}" for k in range(10)]
     assert groups.tolist() == [0] * 5 + [1] * 5
     assert leiden(graph.sample(fraction=1, shuffle=True, seed=3), None)[1].tolist() == groups.tolist()
-
-
-def test_too_small_groups_are_dissolved() -> None:
-    rng = np.random.default_rng(2)
-    counts = np.vstack([rng.multinomial(20, p, n) for p, n in (([0.9, 0.1], 50), ([0.1, 0.9], 12))]).astype(float)
-    of_user = np.repeat([0, 1], [50, 12])
-    assert set(settle(of_user, counts, 20)[1]) <= {-1, 0}
-    posterior, main = settle(of_user, counts, 10)
-    assert (main == of_user).mean() > 0.8
-    assert (posterior.sum(axis=1) <= 1 + 1e-12).all()
 
 
 # --- identity ---
