@@ -38,7 +38,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         checks={"sizes": SIZES, "one_primary": ONE_PRIMARY},
     )
     def members(
-        context: dg.AssetExecutionContext, storage: Storage, log: Log, method: Method, warehouse: Warehouse
+        context: dg.AssetExecutionContext, storage: Storage, method: Method, warehouse: Warehouse
     ) -> Iterator[Yielded]:
         day, lake = today(context), storage.lake
         profiles = lake.read("user_interests", day)
@@ -51,7 +51,6 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                 warehouse.labels_of(lake, engagement["item_id"], last=day),
                 profiles,
                 half_life_days=method.half_life_days,
-                exposures_logged=log.open().source.exposures_logged,
             ),
             user_graph=lake.read("user_graph", day),
             yesterday=yesterday(lake, method, "memberships", day),

@@ -48,7 +48,7 @@ def run(days: Sequence[WorldDay], labels: pl.DataFrame, *, exposures: bool) -> I
         engaged = pl.concat(window[-WINDOW_DAYS:])
         acts = acts_of(
             engaged, labels.filter(pl.col("item_id").is_in(engaged["item_id"].unique().implode())), interests,
-            half_life_days=HALF_LIFE_DAYS, exposures_logged=exposures,
+            half_life_days=HALF_LIFE_DAYS,
         )  # fmt: skip
         members, _ = memberships(
             day=day.on, acts=acts, user_graph=graph, yesterday=before.memberships if before else None,

@@ -1,6 +1,6 @@
 """What users did with single items over the last days, as the search for communities reads it.
 
-Belongs here: coding, decay, effective counts, what showings alone would predict. Does not belong here: groups.
+Belongs here: coding, decay, effective counts. Does not belong here: groups.
 """
 
 from dataclasses import dataclass, replace
@@ -12,8 +12,6 @@ from scipy import sparse
 from coterie.matrices import Array, Matrix, codes, ids_of, matrix, product
 
 WINDOW_DAYS = 14  # older engagements are known by interest only
-PRIOR_SHOWINGS = 5.0  # showings of an average item that an item's own rate is shrunk with
-PRIOR_ACTS = 3.0  # expected engagements that a user's own activity is shrunk with
 
 
 @dataclass(frozen=True)
@@ -23,15 +21,12 @@ class Acts:
     Attributes:
         users: ids, sorted.
         engaged: (n, m) decayed engagement over its dispersion, which makes sums behave like counts.
-        expected: (n, m) what the showings would bring if nobody had tastes: the item's rate times the user's activity;
-            None where the log has no showings.
         labels: (m, J) share of the item that an interest has; a row of zeros for an item without a label.
         earlier: (n, J) engagements before the window, by interest.
     """
 
     users: pl.Series
     engaged: Matrix
-    expected: Matrix | None
     labels: Matrix
     earlier: Matrix
 
@@ -41,7 +36,6 @@ class Acts:
             self,
             users=self.users.gather(rows),
             engaged=sparse.csr_array(self.engaged[rows]),
-            expected=None if self.expected is None else sparse.csr_array(self.expected[rows]),
             earlier=sparse.csr_array(self.earlier[rows]),
         )
 
@@ -52,25 +46,24 @@ def acts_of(
     user_interests: pl.DataFrame,
     *,
     half_life_days: float,
-    exposures_logged: bool,
 ) -> Acts:
     """Read the acts of a window of days.
 
     Args:
-        engagement: day, user_id, item_id, exposures, strength: ENGAGEMENT of the last `WINDOW_DAYS` days.
+        engagement: day, user_id, item_id, strength: ENGAGEMENT of the last `WINDOW_DAYS` days.
         labels: item_id, interest_id, weight of the window's items.
         user_interests: USER_INTERESTS of the last day.
         half_life_days: days after which an engagement counts half.
-        exposures_logged: whether the log says what users were shown.
 
     Returns:
         Acts of all users who engaged with anything, in the window or before.
     """
     age = (pl.col("day").max() - pl.col("day")).dt.total_days()
-    rows = engagement.drop_nulls(["user_id", "item_id", "strength"]).select(
-        "user_id", "item_id", strength=pl.col("strength") * 0.5 ** (age / half_life_days)
+    did = (
+        engagement.drop_nulls(["user_id", "item_id", "strength"])
+        .select("user_id", "item_id", strength=pl.col("strength") * 0.5 ** (age / half_life_days))
+        .filter(pl.col("strength") > 0)
     )
-    did = rows.filter(pl.col("strength") > 0)
     before = user_interests.filter(pl.col("engaged") > 0)
     users, items = ids_of(did["user_id"], before["user_id"]), ids_of(did["item_id"])
     interests = ids_of(labels["interest_id"], before["interest_id"])
@@ -84,25 +77,7 @@ def acts_of(
     earlier = sparse.csr_array(known - product(strength, label))
     earlier.data = np.where(earlier.data > 1e-6, earlier.data, 0.0) / dispersion
     earlier.eliminate_zeros()
-    shown = rows.filter(pl.col("item_id").is_in(items.implode()), pl.col("user_id").is_in(users.implode()))
-    return Acts(
-        users=users,
-        engaged=engaged,
-        expected=_expected(shown, users, items, engaged) if exposures_logged else None,
-        labels=label,
-        earlier=earlier,
-    )
-
-
-def _expected(shown: pl.DataFrame, users: pl.Series, items: pl.Series, engaged: Matrix) -> Matrix:
-    """Showings times the item's rate times the user's activity, both shrunk."""
-    times = matrix(shown.with_columns(pl.lit(1.0).alias("one")), "user_id", users, "item_id", items, "one")
-    showings, gained = column_sums(times), column_sums(engaged)
-    mean = gained.sum() / showings.sum() if showings.sum() > 0 else 0.0
-    rate = (gained + PRIOR_SHOWINGS * mean) / (showings + PRIOR_SHOWINGS)
-    plain = sparse.csr_array(times.multiply(rate[None, :]))
-    active = (row_sums(engaged) + PRIOR_ACTS) / (row_sums(plain) + PRIOR_ACTS)
-    return sparse.csr_array(plain.multiply(active[:, None]))
+    return Acts(users=users, engaged=engaged, labels=label, earlier=earlier)
 
 
 def row_sums(of: Matrix) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
+from coterie.independence import quasi_independent
 from coterie.matrices import Array, Matrix, codes, ids_of, matrix, product
 
 SMOOTHING = 10.0
@@ -119,13 +120,7 @@ def _null(
     if not exposures_logged:
         return gained / gained.sum() if gained.sum() > 0 else gained
     shown = product(matrix(rows.with_columns(one=pl.lit(1.0)), "user_id", users, "item_id", items, "one"), label)
-    offered = np.asarray(shown.sum(axis=0)).reshape(-1)
-    rate = np.divide(gained, offered, out=np.zeros_like(gained), where=offered > 0)
-    weighted = sparse.csr_array(shown.multiply(rate[None, :]))
-    whole = np.asarray(weighted.sum(axis=1)).reshape(-1)
-    total = np.asarray(engaged.sum(axis=1)).reshape(-1)
-    scale = np.divide(total, whole, out=np.zeros_like(total), where=whole > 0)
-    return sparse.csr_array(weighted.multiply(scale[:, None]))
+    return quasi_independent(shown, np.asarray(engaged.sum(axis=1), dtype=np.float64).reshape(-1), gained)
 
 
 def _column_sums(rows: pl.DataFrame, interests: pl.Series) -> Array:

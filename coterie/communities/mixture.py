@@ -6,16 +6,12 @@ the search starts (starts), what is done with the posterior (membership).
 The model. A component is a community or, component 0, the population at large. Component g engages with item i
 `lift[i, g]` times as much as the population does. The lift of an item is a gamma-Poisson posterior whose prior mean is
 the lift of the item's interests: an item that many have met speaks for itself, one that few have met is judged by its
-label, and one without a label by nothing but itself. A user's evidence for a component is the sum of two terms:
+label, and one without a label by nothing but itself. A user's evidence for a component is which items they engaged
+with, among all items: multinomial with shares popularity times lift. Fitted by expectation maximisation (Dempster,
+Laird and Rubin 1977).
 
-- which items the user engaged with, among all items: multinomial with shares popularity times lift;
-- where showings are logged, which of the items that the user was *shown* they engaged with: multinomial given the
-  showings (McFadden's conditional logit, 1974, with the lift as the odds).
-
-The first alone would take the feed's choice of what to show for the user's; the second alone forgets that a feed that
-already knows something shows people what they like. Their sum is a composite likelihood (Lindsay 1988); it found more
-of the planted communities than either (`docs/method.md`). Fitted by expectation maximisation (Dempster, Laird and Rubin
-1977).
+What users were shown is left out here on purpose: a feed that already knows something is evidence of who people are.
+Whether a community is more than the feed's choice is asked of it afterwards (verdict).
 """
 
 from dataclasses import dataclass, replace
@@ -100,11 +96,7 @@ def foretold(acts: Acts, start: Groups, min_size: int) -> Foretold:
         sparse.csr_array((cells.data[of], (cells.row[of], cells.col[of])), shape=acts.engaged.shape)
         for of in (~held, held)
     )
-    expected = acts.expected
-    if expected is not None:
-        mask = sparse.csr_array((np.ones(int(held.sum())), (cells.row[held], cells.col[held])), shape=expected.shape)
-        expected = sparse.csr_array(expected - expected.multiply(mask))
-    found = fit(replace(acts, engaged=learnt, expected=expected), start, min_size)
+    found = fit(replace(acts, engaged=learnt), start, min_size)
     popular = column_sums(learnt) + 0.5
     cells = hidden.tocoo()
     # Popularity is smoothed alike on both sides, so that an item nobody else met costs both the same.
@@ -132,40 +124,28 @@ class _Model:
         self._earlier_popular = earlier / earlier.sum() if earlier.sum() > 0 else earlier
         self._earlier_active = row_sums(acts.earlier)
         self._earlier_of = sparse.csr_array(acts.earlier.T)
-        if acts.expected is not None:
-            self._expected_of_item = sparse.csr_array(acts.expected.T)
-            self._expected = row_sums(acts.expected)
 
     def shares(self, posterior: Array) -> Array:
         """(m, G + 1) share of each item in the engagements of each component."""
-        found, by_size = np.asarray(self._of_item @ posterior), _weigh(self._active, posterior)
-        lifts, _ = self._lifts(found, self._popular[:, None] * by_size[None, :], posterior)
-        shares = self._popular[:, None] * lifts
+        shares = self._popular[:, None] * self._lifts(posterior)[0]
         return np.asarray(shares / shares.sum(axis=0, keepdims=True))
 
     def log_evidence(self, posterior: Array) -> Array:
-        """(n, G + 1) log of prior times evidence."""
+        """(n, G + 1) log of prior times evidence, relative to the population's."""
         prior = posterior.mean(axis=0)
         prior[0] = max(prior[0], NOWHERE)
         prior /= prior.sum()
         log = np.repeat(np.log(np.maximum(prior, 1e-300))[None, :], len(posterior), axis=0)
-        found, by_size = np.asarray(self._of_item @ posterior), _weigh(self._active, posterior)
-        lifts, of_interest = self._lifts(found, self._popular[:, None] * by_size[None, :], posterior)
-        shares = self._popular[:, None] * lifts
-        # Lifts over popularity, so that the population's own evidence is 0.
-        log += self._acts.engaged @ np.log(lifts / shares.sum(axis=0, keepdims=True))
+        lifts, of_interest = self._lifts(posterior)
+        log += self._acts.engaged @ np.log(lifts / _weigh(self._popular, lifts)[None, :])
         if self._earlier_active.sum() > 0:
-            mean = (self._earlier_popular[:, None] * of_interest).sum(axis=0)
-            log += self._acts.earlier @ np.log(of_interest / mean[None, :])
-        if self._acts.expected is not None:
-            lifts, _ = self._lifts(found, np.asarray(self._expected_of_item @ posterior), posterior)
-            shown = np.asarray(self._acts.expected @ lifts)
-            mean = np.divide(shown, self._expected[:, None], out=np.ones_like(shown), where=self._expected[:, None] > 0)
-            log += self._acts.engaged @ np.log(lifts) - self._active[:, None] * np.log(np.maximum(mean, 1e-300))
+            log += self._acts.earlier @ np.log(of_interest / _weigh(self._earlier_popular, of_interest)[None, :])
         return log
 
-    def _lifts(self, found: Array, expected: Array, posterior: Array) -> tuple[Array, Array]:
-        """(m, G + 1) lifts of items, and (J, G + 1) of interests, given what was found and expected of each item."""
+    def _lifts(self, posterior: Array) -> tuple[Array, Array]:
+        """(m, G + 1) lifts of items, and (J, G + 1) of interests."""
+        found = np.asarray(self._of_item @ posterior)
+        expected = self._popular[:, None] * _weigh(self._active, posterior)[None, :]
         earlier = np.asarray(self._earlier_of @ posterior)
         by_chance = self._earlier_popular[:, None] * _weigh(self._earlier_active, posterior)[None, :]
         engaged = np.asarray(self._of_label @ found) + earlier + self._interest_prior
@@ -178,9 +158,9 @@ class _Model:
         return lifts, of_interest
 
 
-def _weigh(values: Array, posterior: Array) -> Array:
-    # einsum without BLAS: one order of summation on every machine.
-    return np.asarray(np.einsum("n,ng->g", values, posterior, optimize=False))
+def _weigh(values: Array, of: Array) -> Array:
+    """(G,) sums of the rows of an (n, G) array, weighted; einsum without BLAS: one order of summation everywhere."""
+    return np.asarray(np.einsum("n,ng->g", values, of, optimize=False))
 
 
 def _without_small(posterior: Array, min_size: int) -> Array:

@@ -86,7 +86,7 @@ def step(
     seen = pl.concat([part.select("day", "user_id", "item_id", "strength") for part in window[-WINDOW_DAYS:]])
     members, _ = memberships(
         day=day,
-        acts=acts_of(seen, labels, interests, half_life_days=14, exposures_logged=False),
+        acts=acts_of(seen, labels, interests, half_life_days=14),
         user_graph=user_graph(interests, max_users=10_000),
         yesterday=past("members"),
         min_size=20,

@@ -36,7 +36,6 @@ def planted(
     acts = Acts(
         users=pl.Series([f"u{k:04d}" for k in range(users)]),
         engaged=sparse.csr_array((rng.random(rate.shape) < rate).astype(float)),
-        expected=None,
         labels=sparse.csr_array(label),
         earlier=sparse.csr_array((users, groups)),
     )
@@ -61,7 +60,6 @@ def test_one_round_is_bayes_rule_by_hand() -> None:
     acts = Acts(
         users=pl.Series(["a", "b"]),
         engaged=sparse.csr_array(np.diag([2.0, 2.0])),
-        expected=None,
         labels=sparse.csr_array((2, 1)),
         earlier=sparse.csr_array((2, 1)),
     )
@@ -98,16 +96,6 @@ def test_planted_groups_are_recovered_from_a_bad_start(labelled: float) -> None:
     _, main = settle(acts, start, 20)
     assert agreement(main, group) > 0.95
     assert (main >= 0).mean() > 0.9
-
-
-def test_showings_tell_taste_from_what_was_offered() -> None:
-    """Both groups are shown everything alike, but the first passes over what it does not like."""
-    acts, group = planted(3, taste=2.0)
-    shown = sparse.csr_array(np.full(acts.engaged.shape, 0.05))
-    with_showings = fit(replace(acts, expected=shown), group, 20).posterior
-    without = fit(acts, group, 20).posterior
-    mine = np.arange(len(group)), group + 1
-    assert with_showings[mine].mean() > without[mine].mean()
 
 
 def test_a_user_of_one_engagement_is_not_forced() -> None:
@@ -228,7 +216,7 @@ def _members(rows: pl.DataFrame, labels: pl.DataFrame) -> tuple[pl.DataFrame, pl
     interests = user_interests(rows.drop("day"), labels, None, half_life_days=14, exposures_logged=False)
     return memberships(
         day=DAY,
-        acts=acts_of(rows, labels, interests, half_life_days=14, exposures_logged=False),
+        acts=acts_of(rows, labels, interests, half_life_days=14),
         user_graph=USER_GRAPH.empty(),
         yesterday=None,
         min_size=20,
@@ -254,7 +242,7 @@ def test_nothing_in_nothing_out() -> None:
     rows = days_of(planted(12, users=2, items=2)[0], 1).clear()
     labels = pl.DataFrame(schema={"item_id": pl.String, "interest_id": pl.String, "weight": pl.Float64})
     acts = acts_of(rows.cast({"day": pl.Date}), labels,
-                   USER_INTERESTS.empty(), half_life_days=14, exposures_logged=True)  # fmt: skip
+                   USER_INTERESTS.empty(), half_life_days=14)  # fmt: skip
     found, tried = memberships(
         day=DAY, acts=acts, user_graph=USER_GRAPH.empty(), yesterday=None, min_size=20, max_users=10
     )
@@ -277,7 +265,7 @@ def test_acts_decay_by_day_and_know_what_is_older() -> None:
             {c: ["a"] if c == "user_id" else ["x.a"] if c == "interest_id" else [4.0] for c in USER_INTERESTS.schema}
         )
     )
-    acts = acts_of(rows, labels, known, half_life_days=14, exposures_logged=False)
+    acts = acts_of(rows, labels, known, half_life_days=14)
     dispersion = (0.25 + 1) / 1.5
     assert acts.engaged.toarray().tolist() == [pytest.approx([0.5 / dispersion, 1 / dispersion])]
     assert acts.earlier.toarray()[0] == pytest.approx([(4.0 - 1.5) / dispersion])
