@@ -4,11 +4,34 @@ Belongs here: the null of quasi-independence. Does not belong here: what is test
 """
 
 import numpy as np
+import polars as pl
 from scipy import sparse
 
 from coterie.matrices import Array, Matrix
 
 PASSES = 30
+MOST_SHOWINGS = 3  # of an item to a user in a day; more are too few rows to tell apart
+
+
+def opportunity(rows: pl.DataFrame) -> pl.DataFrame:
+    """What a row's showings are worth: an item that a feed shows a user three times has three chances.
+
+    Args:
+        rows: ENGAGEMENT, of which exposures and strength are read.
+
+    Returns:
+        The rows with `opportunity`: mean strength of rows with as many showings (1, 2, 3 or more).
+    """
+    times = pl.col("exposures").clip(1, MOST_SHOWINGS)
+    # Sorted before the sum: the order of rows does not show.
+    worth = (
+        rows.select(times=times, strength="strength").sort("times", "strength").group_by("times", maintain_order=True)
+    )
+    return (
+        rows.with_columns(times=times)
+        .join(worth.agg(opportunity=pl.col("strength").mean()), on="times", how="left", maintain_order="left")
+        .drop("times")
+    )
 
 
 def quasi_independent(shown: Matrix, rows: Array, columns: Array) -> Matrix:
@@ -19,7 +42,7 @@ def quasi_independent(shown: Matrix, rows: Array, columns: Array) -> Matrix:
     would take the activity of those whom an interest is shown to for its appeal.
 
     Args:
-        shown: (n, J) showings.
+        shown: (n, J) what the showings are worth.
         rows: (n,) engagement of each user.
         columns: (J,) engagement with each interest.
     """

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from scipy import sparse, special, stats
 
+from coterie.independence import opportunity, quasi_independent
 from coterie.matrices import Array, Matrix, codes, ids_of, matrix, pattern, product
 from coterie.tables import USER_INTERESTS
 
@@ -151,18 +152,15 @@ def _today(
     if not exposures_logged:
         expected = sparse.csr_array(evidence.shape)
     else:
-        opportunity = np.bincount(evidence.indices, weights=evidence.data, minlength=len(interests)).astype(float)
+        offered = np.bincount(evidence.indices, weights=evidence.data, minlength=len(interests)).astype(float)
         gained = np.bincount(engaged.indices, weights=engaged.data, minlength=len(interests)).astype(float)
-        rate = np.divide(gained, opportunity, out=np.zeros_like(gained), where=opportunity > 0)
+        rate = np.divide(gained, offered, out=np.zeros_like(gained), where=offered > 0)
         # About the rate: engagement that is certain is no noise.
         about = sparse.csr_array(label_square.multiply(rate[None, :]))
         square = square - 2 * product(strength, about) + product(shown, sparse.csr_array(about.multiply(rate[None, :])))
         square.data = np.maximum(square.data, 0.0)
-        weighted = sparse.csr_array(evidence.multiply(rate[None, :]))
-        scale = np.divide(
-            _row_sums(engaged), _row_sums(weighted), out=np.zeros(len(users)), where=_row_sums(weighted) > 0
-        )
-        expected = sparse.csr_array(weighted.multiply(scale[:, None]))
+        worth = product(matrix(opportunity(rows), "user_id", users, "item_id", items, "opportunity"), label)
+        expected = quasi_independent(worth, _row_sums(engaged), gained)
     return {"evidence": evidence, "engaged": engaged, "engaged_square": square, "expected": expected}
 
 

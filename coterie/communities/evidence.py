@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from coterie.independence import quasi_independent
+from coterie.independence import opportunity, quasi_independent
 from coterie.matrices import Array, Matrix, codes, ids_of, matrix, product
 
 SMOOTHING = 10.0
@@ -119,7 +119,7 @@ def _null(
     gained = np.asarray(engaged.sum(axis=0), dtype=np.float64).reshape(-1)
     if not exposures_logged:
         return gained / gained.sum() if gained.sum() > 0 else gained
-    shown = product(matrix(rows.with_columns(one=pl.lit(1.0)), "user_id", users, "item_id", items, "one"), label)
+    shown = product(matrix(opportunity(rows), "user_id", users, "item_id", items, "opportunity"), label)
     return quasi_independent(shown, np.asarray(engaged.sum(axis=1), dtype=np.float64).reshape(-1), gained)
 
 
