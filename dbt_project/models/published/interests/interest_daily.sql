@@ -60,6 +60,54 @@ totals as (
     from today
 ),
 
+-- Its share of all the day's engagement, that with unlabelled items included.
+everything as (
+    select {{ exact_sum('strength') }} as strength
+    from {{ ref('engagement') }}
+),
+
+shares as (
+    select
+        today.interest_id,
+        least(1.0, coalesce({{ ratio('today.demand', 'everything.strength') }}, 0.0)) as share
+    from today
+    cross join everything
+),
+
+-- Corrected for label error as coterie.labels.gold_quality does it: Rogan and Gladen 1978, Lang and Reiczigel 2014.
+solved as (
+    select
+        shares.interest_id,
+        quality.caught_variance,
+        quality.false_variance,
+        quality.caught - quality.false_rate as room,
+        least(1.0, greatest(0.0, (shares.share - quality.false_rate) / (quality.caught - quality.false_rate))) as share
+    from shares
+    inner join {{ source('lake', 'label_quality') }} as quality
+        on shares.interest_id = quality.interest_id and quality.day = {{ today() }}
+    where quality.caught - quality.false_rate >= 0.05
+),
+
+centred as (
+    select
+        interest_id,
+        share,
+        share + 2 * {{ z_90() }} * {{ z_90() }} / room
+            * (share * caught_variance - (1 - share) * false_variance) as middle,
+        {{ z_90() }} / room
+            * sqrt(share * share * caught_variance + (1 - share) * (1 - share) * false_variance) as error
+    from solved
+),
+
+corrected as (
+    select
+        interest_id,
+        share,
+        greatest(0.0, least(share, middle - error)) as share_low,
+        least(1.0, greatest(share, middle + error)) as share_high
+    from centred
+),
+
 history as (
     select
         day,
@@ -87,9 +135,15 @@ select
     {{ ratio(ratio('cast(today.users as double)', 'today.active_users'), 'baselines.share') }} as trend_ratio,
     trends.trend_z,
     trends.p_value,
-    trends.q_value
+    trends.q_value,
+    shares.share,
+    corrected.share as share_corrected,
+    corrected.share_low,
+    corrected.share_high
 from today
+inner join shares on today.interest_id = shares.interest_id
 cross join totals
 left join baselines on today.interest_id = baselines.interest_id
+left join corrected on today.interest_id = corrected.interest_id
 left join trends on today.interest_id = trends.interest_id
 where today.users + today.items + today.exposures + today.demand + today.supply > 0

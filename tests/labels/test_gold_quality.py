@@ -1,0 +1,135 @@
+"""Shares and lifts corrected for label error: known truth under simulated noise, and where nothing was measured."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.label_shares import SHARES, gold, measured, naive, ppi_tuned, rogan_gladen, world
+from coterie.labels.gold import GoldSet, Version, marked
+from coterie.labels.gold_quality import (
+    FEWEST,
+    LEAST_PRECISION,
+    agreement,
+    corrected,
+    error_rates,
+    label_quality,
+    overall_precision,
+    widened,
+    worst_precision,
+)
+from coterie.tables import LABEL_QUALITY
+from tests.labels.gold_world import LOCAL, gold_set
+
+A, B = "x.a", "x.b"
+
+
+@pytest.mark.parametrize("grown", [False, True], ids=["like the draw", "interests doubled"])
+@pytest.mark.parametrize("size", [200, 500, 1000])
+def test_corrected_shares_cover_where_naive_ones_do_not(size: int, grown: bool) -> None:
+    rng = np.random.default_rng(size)
+    places = [world(rng, grown=grown) for _ in range(120)]
+    runs = [(place, gold(place, size, rng)) for place in places]
+    used, plain = measured(rogan_gladen, runs), measured(naive, runs)
+    assert used["common"] >= 0.88
+    assert used["rare"] >= 0.88
+    assert used["worst"] >= 0.80  # one of twelve interests alone, in 120 worlds
+    assert max(plain["common"], plain["rare"]) < 0.2
+    if grown:
+        assert measured(ppi_tuned, runs)["common"] < 0.8  # why it was not kept
+
+
+def test_labels_that_are_right_need_no_correction_and_get_a_narrow_interval() -> None:
+    rng = np.random.default_rng(0)
+    place = world(rng, noise=0.0)
+    value, low, high = rogan_gladen(place, gold(place, 1000, rng))
+    assert np.allclose(value, place.truth, atol=0.01)
+    assert ((low <= place.truth) & (place.truth <= high)).all()
+    assert (high - low)[SHARES >= 0.1].max() < 0.08
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 0.05), st.floats(0, 0.05)
+)  # fmt: skip
+def test_a_corrected_share_lies_in_its_interval(x: float, caught: float, false: float, v1: float, v0: float) -> None:
+    rates = tuple(np.array([v]) for v in (caught, v1, false, v0))
+    value, low, high = corrected(np.array([x]), rates)  # type: ignore[arg-type]
+    if caught - false < 0.05:
+        assert np.isnan(value[0])
+    else:
+        assert 0 <= low[0] <= value[0] <= high[0] <= 1
+
+
+def test_a_share_made_by_known_error_is_undone() -> None:
+    truth, caught, false = 0.3, 0.7, 0.1
+    rates = tuple(np.array([v]) for v in (caught, 0.0, false, 0.0))
+    found = corrected(np.array([truth * caught + (1 - truth) * false]), rates)  # type: ignore[arg-type]
+    assert [f[0] for f in found] == pytest.approx([truth] * 3)
+
+
+def test_error_rates_reproduce_the_labels_of_the_gold_set() -> None:
+    rng = np.random.default_rng(1)
+    pick = lambda: [str(i) for i in rng.choice([A, B, "x.c"], rng.integers(0, 3), replace=False)]  # noqa: E731
+    texts = 4000
+    people, labels = [pick() for _ in range(texts)], [[(i, 0.9) for i in pick()] for _ in range(texts)]
+    of = marked(gold_set(people, labels), LOCAL)
+    caught, _, false, _ = error_rates(of)
+    share = of.truth.mean(axis=0)
+    assert np.allclose(share * caught + (1 - share) * false, of.labels.mean(axis=0), atol=1e-3)
+
+
+def test_the_table_has_a_row_for_each_interest_that_was_given() -> None:
+    people = [[A]] * 8 + [[B]] * 2 + [["x.missed"]]
+    found = label_quality(gold_set(people, [[(A, 0.9)]] * 8 + [[(B, 0.9)]] * 2 + [[]]), LOCAL)
+    assert found.schema == pl.Schema(LABEL_QUALITY.schema)
+    assert found.select("interest_id", "texts", "precision", "recall").rows() == [(A, 8, 1.0, 1.0), (B, 2, 1.0, 1.0)]
+    assert found["caught"].is_null().to_list() == [False, True], f"fewer than {FEWEST} texts correct nothing"
+    assert (found["precision_low"] < 1).all()
+
+
+def test_without_gold_nothing_is_said() -> None:
+    none = gold_set([], [])
+    other = Version("claude", "m", "", "t1")
+    assert label_quality(none, LOCAL).height == 0
+    assert overall_precision(none, LOCAL) is None
+    assert agreement(none, LOCAL) == {"gold_texts": 0}
+    one = gold_set([[A]] * 9, [[(A, 0.9)]] * 9)
+    assert label_quality(one, other).height == 0
+    assert overall_precision(one, other) is None
+    assert worst_precision(LABEL_QUALITY.empty(), pl.Series([A, B])).tolist() == [1.0, 1.0]
+
+
+def test_a_known_prompt_is_preferred_to_an_unknown_one() -> None:
+    bare, full = Version("claude", "m", "", "t1"), Version("claude", "m", "p1", "t1")
+    one = gold_set([[A]], [[(A, 0.9)]], version=bare)
+    assert one.version_like(full) == bare
+    two = gold_set([[A]], [[(A, 0.9)]], version=full)
+    both = GoldSet(one.drawn, one.answers, pl.concat([one.verdicts, two.verdicts]))
+    assert both.version_like(full) == full
+    assert both.version_like(Version("claude", "m", "p2", "t1")) == bare
+
+
+def test_an_interest_without_gold_texts_stands_for_all() -> None:
+    people = [[A]] * 6 + [[B]] * 3 + [["x.c"]] * 9
+    quality = label_quality(gold_set(people, [[(A, 0.9)]] * 9 + [[(B, 0.9)]] * 9), LOCAL)
+    a, b, other = worst_precision(quality, pl.Series([A, B, "x.new"]))
+    assert a == pytest.approx(quality["precision_low"][0])
+    assert b == LEAST_PRECISION
+    assert other == pytest.approx(quality["precision_low"].mean())
+
+
+LIFTS = st.floats(0.0, 50.0)
+
+
+@settings(max_examples=200, deadline=None)
+@given(LIFTS, LIFTS, st.floats(0.1, 1.0), st.floats(0.1, 1.0))
+def test_worse_labels_widen_intervals_of_lift_and_right_ones_leave_them(a: float, b: float, p: float, q: float) -> None:
+    low, high = np.array([min(a, b)]), np.array([max(a, b)])
+    worse, better = (widened(low, high, np.array([w])) for w in (min(p, q), max(p, q)))
+    assert worse[0][0] <= better[0][0] <= low[0]
+    assert high[0] <= better[1][0] <= worse[1][0]
+    same = widened(low, high, np.array([1.0]))
+    assert (same[0][0], same[1][0]) == pytest.approx((low[0], high[0]))
+    assert worse[0][0] >= 0
