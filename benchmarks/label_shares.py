@@ -20,6 +20,7 @@ from coterie.labels.gold_quality import FEWEST, corrected, error_rates
 
 SHARES = np.array([0.20, 0.14, 0.10, 0.08, 0.06, 0.05, 0.04, 0.03, 0.02, 0.015, 0.01, 0.005])
 TEXTS = 50_000
+FEW = 300  # effective number of texts of a day on which a few have most of the engagement
 RARE = 0.03
 SIZES = (200, 500, 1000)
 
@@ -32,6 +33,7 @@ class World:
 
     joint: np.ndarray
     day: np.ndarray  # the same on a later day
+    texts: int  # of that day
 
     @property
     def labelled(self) -> np.ndarray:
@@ -44,8 +46,15 @@ class World:
         return self.day.sum(axis=1)[:-1]
 
 
-def world(rng: np.random.Generator, *, noise: float = 1.0, grown: bool = False) -> World:
-    """A world whose labels err differently for each interest; `grown`: on the day one interest in three has doubled."""
+def world(rng: np.random.Generator, *, noise: float = 1.0, grown: bool = False, texts: int = TEXTS) -> World:
+    """A world whose labels err differently for each interest.
+
+    Args:
+        rng: what chance there is.
+        noise: 0: every label is right.
+        grown: on the day, one interest in three has doubled since the gold set was drawn.
+        texts: how many texts the day's engagement rests on.
+    """
     k = len(SHARES)
     prevalence = np.append(SHARES, 1 - SHARES.sum())
     hit = 1 - noise * rng.uniform(0.05, 0.6, k)
@@ -62,16 +71,16 @@ def world(rng: np.random.Generator, *, noise: float = 1.0, grown: bool = False) 
     confusion[k, :k] = false * rng.dirichlet(np.ones(k))
     confusion[k, k] = 1 - false
 
-    def texts(of: np.ndarray) -> np.ndarray:
-        counts = rng.multinomial(TEXTS, (of[:, None] * confusion).ravel())
-        return counts.reshape(confusion.shape) / TEXTS
+    def made(of: np.ndarray, many: int) -> np.ndarray:
+        counts = rng.multinomial(many, (of[:, None] * confusion).ravel())
+        return counts.reshape(confusion.shape) / many
 
-    joint = texts(prevalence)
-    if not grown:
-        return World(joint, joint)
-    later = prevalence * np.where(np.arange(k + 1) % 3 == 1, 2.0, 1.0)
+    joint = made(prevalence, TEXTS)
+    if not grown and texts == TEXTS:
+        return World(joint, joint, TEXTS)
+    later = prevalence * np.where(grown & (np.arange(k + 1) % 3 == 1), 2.0, 1.0)
     later[-1] = prevalence[-1]
-    return World(joint, texts(later / later.sum()))
+    return World(joint, made(later / later.sum(), texts), texts)
 
 
 def gold(of: World, size: int, rng: np.random.Generator) -> Marked:
@@ -103,7 +112,7 @@ def gold(of: World, size: int, rng: np.random.Generator) -> Marked:
 def naive(of: World, _: Marked) -> Interval:
     """The share of labels as it is, with the day's sampling error."""
     x = of.labelled[:-1]
-    return x, *proportion_confint(x * TEXTS, TEXTS, alpha=0.1, method="wilson")
+    return x, *proportion_confint(x * of.texts, of.texts, alpha=0.1, method="wilson")
 
 
 def gold_only(_: World, g: Marked) -> Interval:
@@ -147,7 +156,7 @@ def parts(of: World, g: Marked) -> Interval:
 
 def rogan_gladen(of: World, g: Marked) -> Interval:
     """Rogan and Gladen (1978), interval of Lang and Reiczigel (2014), each interest against all else: what is used."""
-    return corrected(of.labelled[:-1], error_rates(g))
+    return corrected(of.labelled[:-1], error_rates(g), 1 / of.texts)
 
 
 WAYS: dict[str, Callable[[World, Marked], Interval]] = {
@@ -166,27 +175,33 @@ def measured(way: Callable[[World, Marked], Interval], runs: list[tuple[World, M
     for of, g in runs:
         value, low, high = way(of, g)
         truth = of.truth
-        covered.append((low <= truth + 1e-12) & (truth <= high + 1e-12) & np.isfinite(value))
-        width.append((np.minimum(high, 1) - np.maximum(low, 0)) / truth)
-        used.append(g.given.sum(axis=0) >= FEWEST)
+        covered.append((low <= truth + 1e-12) & (truth <= high + 1e-12))
+        wide = np.minimum(high, 1) - np.maximum(low, 0)
+        width.append(np.divide(wide, truth, out=np.full_like(wide, np.nan), where=truth > 0))
+        used.append((g.given.sum(axis=0) >= FEWEST) & np.isfinite(value))
     c, w, u = (np.array(a) for a in (covered, width, used))
     common = np.broadcast_to(SHARES >= RARE, c.shape)
     each = [c[u[:, j], j].mean() for j in range(c.shape[1]) if u[:, j].sum() >= 20]
     return {
         "common": float(c[u & common].mean()), "rare": float(c[u & ~common].mean()), "worst": float(min(each)),
-        "width": float(np.median(w[u & common])), "width_rare": float(np.median(w[u & ~common])),
+        "width": float(np.nanmedian(w[u & common])), "width_rare": float(np.nanmedian(w[u & ~common])),
     }  # fmt: skip
 
 
 def main() -> None:
     """Print the comparison as Markdown."""
     worlds = int(sys.argv[1]) if len(sys.argv) > 1 else 400
-    for title, grown in (("The day is like the days of the draw", False), ("One interest in three has doubled", True)):
+    days = (
+        ("The day is like the days of the draw", False, TEXTS),
+        ("One interest in three has doubled", True, TEXTS),
+        ("And the day's engagement rests on 300 texts", True, FEW),
+    )
+    for title, grown, texts in days:
         print(f"\n{title}: coverage of common and of rare interests, and of the worst one; width over the share\n")
         print("| way | " + " | ".join(f"gold {n}: common, rare, worst | width" for n in SIZES) + " |")
         print("| --- |" + " --- | --- |" * len(SIZES))
         rng = np.random.default_rng(1)
-        places = [world(rng, grown=grown) for _ in range(worlds)]
+        places = [world(rng, grown=grown, texts=texts) for _ in range(worlds)]
         runs = {size: [(w, gold(w, size, rng)) for w in places] for size in SIZES}
         for name, way in WAYS.items():
             told = []

@@ -211,9 +211,9 @@ LABEL_QUALITY = Table(
         _number(
             "caught", "Share of the interest that gets the label, what share corrections use; null below 5 texts", True
         ),
-        _number("caught_variance", "Its variance", True),
+        _number("caught_texts", "Effective number of gold texts about it", True),
         _number("false_rate", "Share of all else that gets the label; null below 5 texts", True),
-        _number("false_variance", "Its variance", True),
+        _number("false_texts", "Effective number of gold texts about something else", True),
     ),
 )
 INTEREST_DAILY = Table(

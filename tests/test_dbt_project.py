@@ -376,10 +376,10 @@ def test_shares_are_corrected_as_the_library_does_it(lake: SmallLake):
     random_day(lake, FIRST)
     generator = np.random.default_rng(3)
     rates = {
-        interest: (float(generator.uniform(0.2, 1)), 0.002, float(generator.uniform(0, 0.15)), 0.0001)
+        interest: (float(generator.uniform(0.2, 1)), 30.0, float(generator.uniform(0, 0.15)), 200.0)
         for interest in INTERESTS[:-1]
     }
-    rates[INTERESTS[0]] = (0.12, 0.002, 0.1, 0.0001)  # so little hangs on the label that it says nothing
+    rates[INTERESTS[0]] = (0.12, 30.0, 0.1, 200.0)  # so little hangs on the label that it says nothing
     lake.put("label_quality", FIRST, [{"interest_id": i, **dict(zip(RATES, r, strict=True))} for i, r in rates.items()])
     lake.put("label_quality", FIRST - timedelta(days=1), [{"interest_id": INTERESTS[-1], "caught": 0.5}])
     engagement = lake.publish("engagement", FIRST)["engagement"]
@@ -387,7 +387,9 @@ def test_shares_are_corrected_as_the_library_does_it(lake: SmallLake):
     assert np.allclose(made["share"], made["demand"] / engagement["strength"].sum())
     assert made["share"].sum() < 0.95, "unlabelled items have their part"
     measured = [rates.get(i, (np.nan,) * 4) for i in made["interest_id"]]
-    expected = corrected(made["share"].to_numpy(), tuple(np.array(column) for column in zip(*measured, strict=True)))
+    items = engagement.group_by("item_id").agg(pl.col("strength").sum())["strength"]
+    columns = tuple(np.array(column) for column in zip(*measured, strict=True))
+    expected = corrected(made["share"].to_numpy(), columns, float((items**2).sum() / items.sum() ** 2))
     for name, values in zip(("share_corrected", "share_low", "share_high"), expected, strict=True):
         assert made[name].fill_null(np.nan).to_numpy() == pytest.approx(values, nan_ok=True, abs=1e-12)
     unknown = made.filter(pl.col("share_corrected").is_null())["interest_id"].to_list()

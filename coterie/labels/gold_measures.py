@@ -57,13 +57,13 @@ def share(weight: Array, part: Array, whole: Array) -> Estimates:
     total = counted.sum(axis=0)
     seen = total > 0
     value = np.divide((weight[:, None] * part).sum(axis=0), total, out=np.full(len(total), np.nan), where=seen)
+    value = np.clip(value, 0.0, 1.0)  # sums of weights may be off by a last digit
     squares = (counted**2).sum(axis=0)
     effective = np.divide(total**2, squares, out=np.zeros_like(total), where=seen)
     low, high = np.full_like(value, np.nan), np.full_like(value, np.nan)
     if seen.any():
-        held = np.clip(value[seen], 0.0, 1.0)
         low[seen], high[seen] = proportion_confint(
-            held * effective[seen], effective[seen], alpha=1 - INTERVAL, method="wilson"
+            value[seen] * effective[seen], effective[seen], alpha=1 - INTERVAL, method="wilson"
         )
     low, high = np.fmin(low, value), np.fmax(high, value)
     parts = np.divide(
@@ -97,7 +97,10 @@ def overall(of: Marked) -> tuple[Estimates, Estimates, Estimates]:
 
 
 def kappa(of: Marked) -> Estimates:
-    """By interest: Cohen's kappa between labeller and people on whether a text is about it."""
+    """By interest: Cohen's kappa between labeller and people on whether a text is about it.
+
+    Not known (nan) for an interest that only one of the two ever names: kappa is then zero whatever the texts.
+    """
     return _kappa(of.weight, of.given, of.chosen)
 
 
@@ -107,7 +110,10 @@ def _kappa(weight: Array, a: Array, b: Array) -> Estimates:
     pa, pb, po = (w * a).sum(axis=0), (w * b).sum(axis=0), (w * agree).sum(axis=0)
     pe = pa * pb + (1 - pa) * (1 - pb)
     moved = (a - pa) * (2 * pb - 1) + (b - pb) * (2 * pa - 1)
-    return _kappa_of(w, agree, po, pe, moved)
+    found = _kappa_of(w, agree, po, pe, moved)
+    named = (a.max(axis=0, initial=0) > 0) & (b.max(axis=0, initial=0) > 0)
+    value, low, high = (np.where(named, of, np.nan) for of in (found.value, found.low, found.high))
+    return Estimates(value, low, high, found.texts, found.parts)
 
 
 def first_kappa(of: Marked) -> Estimates:
@@ -133,14 +139,14 @@ def _kappa_of(w: Array, agree: Array, po: Array, pe: Array, moved: Array) -> Est
     room = 1 - pe
     seen = room > 1e-12
     inverse = np.divide(1.0, room, out=np.zeros_like(room), where=seen)
-    value = np.where(seen, (po - pe) * inverse, np.nan)
+    value = np.where(seen, np.clip((po - pe) * inverse, -1.0, 1.0), np.nan)
     parts = w * ((agree - po) * room - (1 - po) * moved) * inverse**2
     error = np.sqrt((parts**2).sum(axis=0))
     # Where all agree the linearised variance is zero, which few texts do not make true: then Wilson's for agreement.
     effective = 1 / (w**2).sum()
     at_least = proportion_confint(np.clip(po, 0, 1) * effective, effective, alpha=1 - INTERVAL, method="wilson")[0]
     low = np.where(error > 0, value - Z * error, (at_least - pe) * inverse)
-    low = np.where(seen, np.clip(low, -1, 1), np.nan)
+    low = np.where(seen, np.minimum(np.clip(low, -1, 1), value), np.nan)
     high = np.where(seen, np.clip(value + Z * error, -1, 1), np.nan)
     return Estimates(value, low, high, np.full(len(po), len(w), dtype=np.int64), parts)
 

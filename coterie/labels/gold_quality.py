@@ -23,44 +23,52 @@ from coterie.tables import LABEL_QUALITY
 
 FEWEST = 5  # gold texts with an interest's label below which its share is not corrected
 LEAST_PRECISION = 0.1  # what precision is taken to be at worst, or an interval of lift would have no end
-RATES = ["caught", "caught_variance", "false_rate", "false_variance"]
+RATES = ["caught", "caught_texts", "false_rate", "false_texts"]
 LEAST_ROOM = 0.05  # of caught over false: below it the label hardly depends on the interest
 
 
 def error_rates(of: Marked) -> tuple[Array, Array, Array, Array]:
-    """By interest: what is caught of it and what is falsely taken for it, each with its variance, (k,).
+    """By interest: what is caught of it and what is falsely taken for it, each with its effective texts, (k,).
 
-    In shares of texts, so that a text with two interests is half of each. A text is added to each count (Lang and
-    Reiczigel 2014), counts being Kish's effective numbers.
+    In shares of texts, so that a text with two interests is half of each. Effective numbers are Kish's.
     """
 
     def rate(part: Array, whole: Array) -> tuple[Array, Array]:
         counted = of.weight[:, None] * whole
         total, square = counted.sum(axis=0), (counted**2).sum(axis=0)
-        n = np.divide(total**2, square, out=np.zeros_like(total), where=square > 0)
-        p = np.divide((of.weight[:, None] * part).sum(axis=0), total, out=np.zeros_like(total), where=total > 0)
-        adjusted = (n * p + 1) / (n + 2)
-        return adjusted, adjusted * (1 - adjusted) / np.maximum(n, 1.0)
+        value = np.divide((of.weight[:, None] * part).sum(axis=0), total, out=np.zeros_like(total), where=total > 0)
+        return np.clip(value, 0.0, 1.0), np.divide(total**2, square, out=np.zeros_like(total), where=square > 0)
 
     both = np.minimum(of.truth, of.labels)
     return (*rate(both, of.truth), *rate(of.labels - both, 1 - of.truth))
 
 
-def corrected(share: Array, rates: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array]:
+def corrected(
+    share: Array, rates: tuple[Array, Array, Array, Array], concentration: float
+) -> tuple[Array, Array, Array]:
     """The corrected share with the ends of its 90 % interval, by interest; nan where the label hardly depends on it.
 
-    dbt's `interest_daily` does the same in SQL. The day's own share is a count of everything, so the interval holds
-    what label error leaves, and no sampling error of the day.
+    dbt's `interest_daily` does the same in SQL. The interval has two sources: rates known from so many gold texts, and
+    the day's own texts, of which a few with much engagement may be labelled right or wrong together.
 
     Args:
         share: (k,) share of everything that has the label, what has no label included.
         rates: as from `error_rates`.
+        concentration: sum of the squares of each text's share of everything: one over the effective number of texts.
     """
-    caught, caught_variance, false, false_variance = rates
-    room = np.where(caught - false >= LEAST_ROOM, caught - false, np.nan)
+    caught, caught_texts, false, false_texts = rates
+    # A text is added to each count for the interval, not for the estimate, as Lang and Reiczigel do.
+    c, f = ((n * p + 1) / (n + 2) for p, n in ((caught, caught_texts), (false, false_texts)))
+    known = (caught_texts > 0) & (caught - false >= LEAST_ROOM) & (c - f >= LEAST_ROOM)
+    room, inner = np.where(known, caught - false, np.nan), np.where(known, c - f, np.nan)
     value = np.clip((share - false) / room, 0.0, 1.0)
-    error = Z * np.sqrt(value**2 * caught_variance + (1 - value) ** 2 * false_variance) / room
-    moved = value + 2 * Z**2 * (value * caught_variance - (1 - value) * false_variance) / room
+    centre = np.clip((share - f) / inner, 0.0, 1.0)
+    of_caught, of_false = c * (1 - c), f * (1 - f)
+    gold_caught, gold_false = of_caught / np.maximum(caught_texts, 1), of_false / np.maximum(false_texts, 1)
+    variance = centre**2 * gold_caught + (1 - centre) ** 2 * gold_false
+    variance = variance + concentration * (centre * of_caught + (1 - centre) * of_false)
+    error = Z * np.sqrt(variance) / inner
+    moved = centre + 2 * Z**2 * (centre * gold_caught - (1 - centre) * gold_false) / inner
     return value, np.clip(np.minimum(moved - error, value), 0, 1), np.clip(np.maximum(moved + error, value), 0, 1)
 
 

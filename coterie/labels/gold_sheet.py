@@ -237,11 +237,14 @@ def _read_xlsx(path: Path) -> list[list[Any]]:
 
     try:
         book = load_workbook(io.BytesIO(path.read_bytes()), read_only=True, data_only=True)
-    except (OSError, InvalidFileException, zipfile.BadZipFile, KeyError, ValueError) as error:
+        names = book.sheetnames
+        rows = [list(row) for row in book[_TEXTS].iter_rows(values_only=True)] if _TEXTS in names else []
+    # What a broken workbook raises depends on where it breaks; a SyntaxError is one of its XML.
+    except (OSError, InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, TypeError, SyntaxError) as error:
         raise LabelError(f"{path}: found a file that cannot be read as xlsx ({error}); expected a workbook") from error
-    if _TEXTS not in book.sheetnames:
-        raise LabelError(f"{path}: found the sheets {', '.join(book.sheetnames)}; expected one called {_TEXTS}")
-    return [list(row) for row in book[_TEXTS].iter_rows(values_only=True)]
+    if _TEXTS not in names:
+        raise LabelError(f"{path}: found the sheets {', '.join(names)}; expected one called {_TEXTS}")
+    return rows
 
 
 def _read_csv(path: Path) -> list[list[Any]]:
@@ -254,7 +257,10 @@ def _read_csv(path: Path) -> list[list[Any]]:
     # Spreadsheets of half of Europe write semicolons.
     header = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=header.count)
-    return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    try:
+        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    except csv.Error as error:
+        raise LabelError(f"{path}: found a file that cannot be read as CSV: {error}") from error
 
 
 def _cell(value: Any) -> str:

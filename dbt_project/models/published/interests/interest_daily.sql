@@ -60,42 +60,70 @@ totals as (
     from today
 ),
 
--- Its share of all the day's engagement, that with unlabelled items included.
+-- All of the day's engagement, that with unlabelled items included; and how much of it rests on few items: one over
+-- their effective number.
 everything as (
-    select {{ exact_sum('strength') }} as strength
-    from {{ ref('engagement') }}
+    select
+        {{ exact_sum('strength') }} as strength,
+        {{ exact_sum('strength * strength') }} as squares
+    from (
+        select
+            item_id,
+            {{ exact_sum('strength') }} as strength
+        from {{ ref('engagement') }}
+        group by item_id
+    ) as items
 ),
 
 shares as (
     select
         today.interest_id,
+        {{ ratio('everything.squares', 'everything.strength * everything.strength') }} as concentration,
         least(1.0, coalesce({{ ratio('today.demand', 'everything.strength') }}, 0.0)) as share
     from today
     cross join everything
 ),
 
--- Corrected for label error as coterie.labels.gold_quality does it: Rogan and Gladen 1978, Lang and Reiczigel 2014.
+-- Corrected for label error as coterie.labels.gold_quality.corrected does it: Rogan and Gladen 1978 for the share; for
+-- the interval, Lang and Reiczigel 2014, who add a text to each count.
+rates as (
+    select
+        interest_id,
+        caught - false_rate as room,
+        false_rate,
+        (caught_texts * caught + 1) / (caught_texts + 2) as c,
+        (false_texts * false_rate + 1) / (false_texts + 2) as f,
+        caught_texts,
+        false_texts
+    from {{ source('lake', 'label_quality') }}
+    where day = {{ today() }} and caught_texts > 0 and caught - false_rate >= 0.05
+),
+
 solved as (
     select
         shares.interest_id,
-        quality.caught_variance,
-        quality.false_variance,
-        quality.caught - quality.false_rate as room,
-        least(1.0, greatest(0.0, (shares.share - quality.false_rate) / (quality.caught - quality.false_rate))) as share
+        shares.concentration,
+        rates.c,
+        rates.f,
+        rates.c * (1 - rates.c) / greatest(rates.caught_texts, 1.0) as gold_caught,
+        rates.f * (1 - rates.f) / greatest(rates.false_texts, 1.0) as gold_false,
+        least(1.0, greatest(0.0, (shares.share - rates.false_rate) / rates.room)) as share,
+        least(1.0, greatest(0.0, (shares.share - rates.f) / (rates.c - rates.f))) as centre
     from shares
-    inner join {{ source('lake', 'label_quality') }} as quality
-        on shares.interest_id = quality.interest_id and quality.day = {{ today() }}
-    where quality.caught - quality.false_rate >= 0.05
+    inner join rates on shares.interest_id = rates.interest_id
+    where rates.c - rates.f >= 0.05
 ),
 
 centred as (
     select
         interest_id,
         share,
-        share + 2 * {{ z_90() }} * {{ z_90() }} / room
-            * (share * caught_variance - (1 - share) * false_variance) as middle,
-        {{ z_90() }} / room
-            * sqrt(share * share * caught_variance + (1 - share) * (1 - share) * false_variance) as error
+        centre + 2 * {{ z_90() }} * {{ z_90() }} / (c - f)
+            * (centre * gold_caught - (1 - centre) * gold_false) as middle,
+        {{ z_90() }} / (c - f) * sqrt(
+            centre * centre * gold_caught + (1 - centre) * (1 - centre) * gold_false
+            + coalesce(concentration, 0.0) * (centre * c * (1 - c) + (1 - centre) * f * (1 - f))
+        ) as error
     from solved
 ),
 
@@ -103,8 +131,8 @@ corrected as (
     select
         interest_id,
         share,
-        greatest(0.0, least(share, middle - error)) as share_low,
-        least(1.0, greatest(share, middle + error)) as share_high
+        least(1.0, greatest(0.0, least(share, middle - error))) as share_low,
+        least(1.0, greatest(0.0, greatest(share, middle + error))) as share_high
     from centred
 ),
 
