@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from scipy import sparse, special, stats
 
-from coterie.labels.gold_quality import widened, worst_precision
+from coterie.labels.gold_quality import precision_of, widened
 from coterie.matrices import Array, Matrix, codes, ids_of, matrix, pattern, product
 from coterie.tables import LABEL_QUALITY, USER_INTERESTS
 
@@ -98,19 +98,17 @@ def user_interests(
     tests = len(p) if exposures_logged else len(np.unique(user)) * len(np.unique(interest))
     concentration = _concentration(found, by_user / dispersion, popular)
     share = (found + concentration * popular[interest]) / ((by_user / dispersion)[user] + concentration)
-    worst = worst_precision(LABEL_QUALITY.empty() if quality is None else quality, interests)[interest]
-    lift_low, lift_high = widened(
-        special.gammaincinv(prior + found, low) / (prior + expected),
-        special.gammaincinv(prior + found, high) / (prior + expected),
-        worst,
-    )
+    lift = (prior + found) / (prior + expected)
+    ends = (special.gammaincinv(prior + found, end) / (prior + expected) for end in (low, high))
+    right, worst = precision_of(LABEL_QUALITY.empty() if quality is None else quality, interests)
+    lift_low, lift_high = widened(lift, *ends, right[interest], worst[interest])
     frame = pl.DataFrame(
         {
             "user_id": users.gather(user) if len(user) else pl.Series([], dtype=pl.String),
             "interest_id": interests.gather(interest) if len(user) else pl.Series([], dtype=pl.String),
             **cells,
             "affinity": share,
-            "lift": (prior + found) / (prior + expected),
+            "lift": lift,
             "lift_low": lift_low,
             "lift_high": lift_high,
             "p_value": p,

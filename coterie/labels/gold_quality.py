@@ -113,36 +113,43 @@ def agreement(gold: GoldSet, version: Version) -> dict[str, float | int]:
     return {"gold_texts": len(of.texts), "agreement_kappa": value, "agreement_low": low, "agreement_high": high}
 
 
-def worst_precision(quality: pl.DataFrame, interests: pl.Series) -> Array:
-    """For each interest the lower end of its precision, at least 0.1; 1 everywhere where nothing was measured.
+def precision_of(quality: pl.DataFrame, interests: pl.Series) -> tuple[Array, Array]:
+    """For each interest the precision of its labels and its lower end, (k,), both at least 0.1; 1 if none was measured.
 
-    An interest that no gold text has stands for all: the mean over gold texts of the others' lower ends, which is
-    lower than the lower end of all together.
+    An interest that no gold text has stands for all: the mean over gold texts, of the lower ends too, which is lower
+    than the lower end of all together.
 
     Args:
         quality: LABEL_QUALITY of the day.
         interests: (k,) ids.
     """
     if quality.is_empty():
-        return np.ones(len(interests))
-    known = quality.select("interest_id", "precision_low", "texts").drop_nulls().sort("interest_id")
-    usual = float(np.average(known["precision_low"].to_numpy(), weights=known["texts"].to_numpy()))
+        return np.ones(len(interests)), np.ones(len(interests))
+    known = quality.select("interest_id", "precision", "precision_low", "texts").sort("interest_id")
+    weights = known["texts"].to_numpy()
+    usual = {
+        name: float(np.average(known[name].to_numpy(), weights=weights)) for name in ("precision", "precision_low")
+    }
     found = interests.to_frame("interest_id").join(known, on="interest_id", how="left", maintain_order="left")
-    return np.maximum(found["precision_low"].fill_null(usual).to_numpy(), LEAST_PRECISION)
+    value, low = (np.maximum(found[name].fill_null(of).to_numpy(), LEAST_PRECISION) for name, of in usual.items())
+    return value, low
 
 
-def widened(low: Array, high: Array, worst: Array) -> tuple[Array, Array]:
+def widened(lift: Array, low: Array, high: Array, precision: Array, worst: Array) -> tuple[Array, Array]:
     """Intervals of lift that hold for the interest itself, not only for what is labelled so.
 
     Of engagement with a label, a share `precision` is with the interest; the rest is with others, which on average the
     user likes as everybody does. So the lift of the label is 1 + precision * (lift - 1): error pulls it towards 1
-    (regression dilution; Spearman 1904), and the interval's ends move away from 1 by what precision may be at worst.
-    Ends on the near side of 1 stay, so an interval never gets narrower.
+    (regression dilution; Spearman 1904). The ends are moved away from 1 by precision, and further by what precision may
+    be at worst, both errors put together as squares (MOVER; Zou and Donner 2008). An end never moves towards the other.
 
     Args:
-        low, high: the interval of the label's lift.
-        worst: lower end of the interval of precision, in (0, 1]; 1 where labels are taken as right.
+        lift, low, high: the label's lift and its interval, of one length.
+        precision, worst: precision and the lower end of its interval, in (0, 1]; 1 where labels are taken as right.
     """
+    away = lift - 1
+    doubt = 1 / worst - 1 / precision
+    upper = 1 + away / precision + np.hypot((high - lift) / precision, np.maximum(away, 0) * doubt)
+    lower = 1 + away / precision - np.hypot((lift - low) / precision, np.maximum(-away, 0) * doubt)
     errs = worst < 1  # elsewhere the ends stay to the last digit
-    lower, upper = 1 + (low - 1) / worst, 1 + (high - 1) / worst
     return np.where(errs, np.clip(lower, 0.0, low), low), np.where(errs, np.maximum(upper, high), high)

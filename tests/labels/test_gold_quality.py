@@ -16,8 +16,8 @@ from coterie.labels.gold_quality import (
     error_rates,
     label_quality,
     overall_precision,
+    precision_of,
     widened,
-    worst_precision,
 )
 from coterie.tables import LABEL_QUALITY
 from tests.labels.gold_world import LOCAL, gold_set
@@ -106,7 +106,7 @@ def test_without_gold_nothing_is_said() -> None:
     one = gold_set([[A]] * 9, [[(A, 0.9)]] * 9)
     assert label_quality(one, other).height == 0
     assert overall_precision(one, other) is None
-    assert worst_precision(LABEL_QUALITY.empty(), pl.Series([A, B])).tolist() == [1.0, 1.0]
+    assert [a.tolist() for a in precision_of(LABEL_QUALITY.empty(), pl.Series([A, B]))] == [[1.0, 1.0]] * 2
 
 
 def test_a_known_prompt_is_preferred_to_an_unknown_one() -> None:
@@ -122,22 +122,36 @@ def test_a_known_prompt_is_preferred_to_an_unknown_one() -> None:
 def test_an_interest_without_gold_texts_stands_for_all() -> None:
     people = [[A]] * 6 + [[B]] * 3 + [["x.c"]] * 9
     quality = label_quality(gold_set(people, [[(A, 0.9)]] * 9 + [[(B, 0.9)]] * 9), LOCAL)
-    a, b, other = worst_precision(quality, pl.Series([A, B, "x.new"]))
+    value, (a, b, other) = precision_of(quality, pl.Series([A, B, "x.new"]))
+    assert value.tolist() == pytest.approx([6 / 9, LEAST_PRECISION, 3 / 9])
     assert a == pytest.approx(quality["precision_low"][0])
     assert b == LEAST_PRECISION
     assert other == pytest.approx(quality["precision_low"].mean())
 
 
-LIFTS = st.floats(0.0, 50.0)
+LIFTS = st.lists(st.floats(0.0, 50.0), min_size=3, max_size=3).map(sorted)
+PRECISIONS = st.lists(st.floats(0.1, 1.0), min_size=2, max_size=2).map(sorted)
 
 
 @settings(max_examples=200, deadline=None)
-@given(LIFTS, LIFTS, st.floats(0.1, 1.0), st.floats(0.1, 1.0))
-def test_worse_labels_widen_intervals_of_lift_and_right_ones_leave_them(a: float, b: float, p: float, q: float) -> None:
-    low, high = np.array([min(a, b)]), np.array([max(a, b)])
-    worse, better = (widened(low, high, np.array([w])) for w in (min(p, q), max(p, q)))
-    assert worse[0][0] <= better[0][0] <= low[0]
-    assert high[0] <= better[1][0] <= worse[1][0]
-    same = widened(low, high, np.array([1.0]))
-    assert (same[0][0], same[1][0]) == pytest.approx((low[0], high[0]))
-    assert worse[0][0] >= 0
+@given(LIFTS, PRECISIONS, st.floats(0.3, 1.0))
+def test_wrong_labels_widen_intervals_of_lift_the_more_the_worse(
+    lifts: list[float], precisions: list[float], less: float
+) -> None:
+    low, lift, high = (np.array([v]) for v in lifts)
+    worst, right = (np.array([p]) for p in precisions)
+    first = widened(lift, low, high, right, worst)
+    second = widened(lift, low, high, right * less, worst * less)
+    assert 0 <= second[0][0] <= first[0][0] + 1e-9
+    assert first[0][0] <= low[0]
+    assert high[0] <= first[1][0] <= second[1][0] + 1e-9
+    one = np.ones(1)
+    same = widened(lift, low, high, one, one)
+    assert (same[0][0], same[1][0]) == (low[0], high[0])
+
+
+def test_a_lift_that_labels_diluted_lies_in_the_widened_interval() -> None:
+    lift, right = np.array([0.2, 1.0, 3.0, 9.0]), np.full(4, 0.6)
+    seen = 1 + right * (lift - 1)
+    low, high = widened(seen, seen, seen, right, right)
+    assert ((low <= lift + 1e-9) & (lift <= high + 1e-9)).all()
