@@ -99,9 +99,9 @@ def user_interests(
     concentration = _concentration(found, by_user / dispersion, popular)
     share = (found + concentration * popular[interest]) / ((by_user / dispersion)[user] + concentration)
     lift = (prior + found) / (prior + expected)
-    ends = (special.gammaincinv(prior + found, end) / (prior + expected) for end in (low, high))
+    ends = [special.gammaincinv(prior + found, end) / (prior + expected) for end in (low, high)]
     right, worst = precision_of(LABEL_QUALITY.empty() if quality is None else quality, interests)
-    lift_low, lift_high = widened(lift, *ends, right[interest], worst[interest])
+    lift_low, lift_high = widened(lift, ends[0], ends[1], right[interest], worst[interest])
     frame = pl.DataFrame(
         {
             "user_id": users.gather(user) if len(user) else pl.Series([], dtype=pl.String),
