@@ -14,7 +14,7 @@ import polars as pl
 from statsmodels.stats.proportion import proportion_confint
 
 from coterie.labels.gold import Marked
-from coterie.labels.gold_draw import UNLABELLED, _allocate
+from coterie.labels.gold_draw import UNLABELLED, allocate
 from coterie.labels.gold_measures import Z, share
 from coterie.labels.gold_quality import FEWEST, corrected, error_rates
 
@@ -92,7 +92,7 @@ def gold(of: World, size: int, rng: np.random.Generator) -> Marked:
     present = counts > 0
     frame = pl.DataFrame({"stratum": [n for n, p in zip(names, present, strict=True) if p], "texts": counts[present]})
     take = np.zeros(k + 1, dtype=np.int64)
-    take[present] = _allocate(frame, size)
+    take[present] = allocate(frame, size)
     label = np.repeat(np.arange(k + 1), take)
     truth = np.concatenate(
         [

@@ -44,7 +44,7 @@ def draw(population: pl.DataFrame, size: int, *, seed: int = 0) -> pl.DataFrame:
     rows = population.with_columns(_lot(population["text_hash"], seed)).sort("text_hash")
     strata = _strata(rows, size)
     counts = strata.group_by("stratum").len("texts").sort("stratum")
-    share = _allocate(counts, size)
+    share = allocate(counts, size)
     taken = counts.with_columns(take=pl.Series(share), probability=pl.Series(share) / counts["texts"])
     drawn = (
         strata.join(taken, on="stratum")
@@ -80,7 +80,7 @@ def _strata(rows: pl.DataFrame, size: int) -> pl.DataFrame:
     return found
 
 
-def _allocate(counts: pl.DataFrame, size: int) -> list[int]:
+def allocate(counts: pl.DataFrame, size: int) -> list[int]:
     """Texts to take from each stratum; no more than it has, and two at least where it has them."""
     texts = counts["texts"].to_numpy()
     silent = (counts["stratum"] == UNLABELLED).to_numpy()

@@ -51,7 +51,7 @@ def test_labels_that_are_right_need_no_correction_and_get_a_narrow_interval() ->
     assert (high - low)[SHARES >= 0.1].max() < 0.08
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(1, 999), st.floats(0, 999), st.floats(0, 1))
 def test_a_corrected_share_lies_in_its_interval(
     x: float, caught: float, false: float, n1: float, n0: float, d: float
@@ -133,7 +133,7 @@ LIFTS = st.lists(st.floats(0.0, 50.0), min_size=3, max_size=3).map(sorted)
 PRECISIONS = st.lists(st.floats(0.1, 1.0), min_size=2, max_size=2).map(sorted)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(LIFTS, PRECISIONS, st.floats(0.3, 1.0))
 def test_wrong_labels_widen_intervals_of_lift_the_more_the_worse(
     lifts: list[float], precisions: list[float], less: float
