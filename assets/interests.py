@@ -18,7 +18,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     @table_asset(
         USER_INTERESTS,
         days,
-        deps=["engagement", "item_labels"],
+        deps=["engagement", "item_labels", "label_quality"],
         looks_back={"user_interests": YESTERDAY},
         kinds={"python", "scipy"},
         says="How much more each user engages with each interest than exposure alone predicts: decayed and shrunk.",
@@ -35,6 +35,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             yesterday(lake, method, "user_interests", day),
             half_life_days=method.half_life_days,
             exposures_logged=log.open().source.exposures_logged,
+            quality=lake.read("label_quality", day),
         )
         labelled = int(engagement["item_id"].is_in(labels["item_id"].implode()).sum())
         yield from gate(

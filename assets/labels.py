@@ -5,12 +5,14 @@ from collections.abc import Iterator
 import dagster as dg
 import polars as pl
 
+from assets import gold
 from assets.gate import Candidate, Yielded, gate
 from assets.tables import shares, table_asset, today
 from coterie.labels.base import Labelled, item_labels
 from coterie.tables import ITEM_LABELS
 from resources.audit import Finding
 from resources.configurable import LabellerChoice, Log, Storage
+from resources.gold import LABELLED_BY, GoldStore, as_note, version_of
 
 MOST_FAILED = 0.05
 LEAST_COVERED = 0.2
@@ -29,7 +31,13 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         deps=["raw_items"],
         kinds={"python", "anthropic"},
         says="The interests of each item that is new or changed. An item that no interest fits has no row.",
-        checks={"failed_share": FAILED, "known": KNOWN, "weights_sum": SUMS, "coverage": COVERAGE},
+        checks={
+            "failed_share": FAILED,
+            "known": KNOWN,
+            "weights_sum": SUMS,
+            "coverage": COVERAGE,
+            "gold_precision": gold.GOLD,
+        },
     )
     def labels(
         context: dg.AssetExecutionContext, storage: Storage, log: Log, labeller: LabellerChoice
@@ -41,6 +49,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         texts = items.unique("text_hash", keep="first", maintain_order=True)
         labelled = chosen.label(texts.select("text_hash", "text", "hashtags", "language"))
         frame = item_labels(items, labelled, chosen, taxonomy.version)
+        people, version = GoldStore(lake.home).read(), version_of(chosen, taxonomy.version)
         context.log.info(
             f"{texts.height} texts: {labelled.labels['text_hash'].n_unique()} labelled, "
             f"{len(labelled.abstained)} abstained, {len(labelled.failed)} failed"
@@ -57,7 +66,9 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                         _known(frame, items, set(taxonomy.frame()["interest_id"])),
                         _sums(frame),
                         _coverage(frame, items),
+                        gold.precision_finding(people, version),
                     ],
+                    notes={LABELLED_BY: as_note(version)},
                     metadata={
                         "labelled": labelled.labels["text_hash"].n_unique(),
                         "abstained": len(labelled.abstained),
@@ -65,6 +76,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                         "labeller": f"{chosen.name} {chosen.model}",
                         "taxonomy_version": taxonomy.version,
                         **shares(**labelled.usage),
+                        **gold.described(lake, today(context), people, version, frame),
                     },
                 )
             ],

@@ -9,8 +9,9 @@ import polars as pl
 from scipy import sparse, special, stats
 
 from coterie.independence import opportunity, quasi_independent
+from coterie.labels.gold_quality import precision_of, widened
 from coterie.matrices import Array, Matrix, codes, ids_of, matrix, pattern, product
-from coterie.tables import USER_INTERESTS
+from coterie.tables import LABEL_QUALITY, USER_INTERESTS
 
 FEWEST_EVIDENCE = 0.05  # about four half-lives after a single engagement: then it says nothing any more
 INTERVAL = 0.90
@@ -27,6 +28,7 @@ def user_interests(
     *,
     half_life_days: float,
     exposures_logged: bool,
+    quality: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """The table `user_interests`: yesterday's state decayed by a day, today's engagement added.
 
@@ -38,7 +40,8 @@ def user_interests(
     Lift is engaged over expected with a gamma prior of mean 1 whose strength is found by moments (the gamma-Poisson
     shrinker; DuMouchel 1999). Strengths are not counts, so both are first divided by the dispersion, the sum of
     squares over the sum, which makes them effective counts; where showings are logged, squares are taken about the
-    interest's rate. The interval is the posterior's central 90 %. The p-value
+    interest's rate. The interval is the posterior's central 90 %, widened by what a gold set says of the interest's
+    labels (coterie.labels.gold_quality.widened); where all lifts are 1 label error moves none, so the p-value stays. It
     is the Poisson tail P(X >= engaged), continued to real numbers by the incomplete gamma function; pairs of user and
     interest without engagement count as tests with p = 1.
 
@@ -48,6 +51,7 @@ def user_interests(
         yesterday: USER_INTERESTS of the day before; None on the first day.
         half_life_days: days after which an engagement counts half.
         exposures_logged: whether the log says what users were shown.
+        quality: LABEL_QUALITY of the day; None or no rows: labels are taken as right.
 
     Returns:
         USER_INTERESTS: a row for each pair with evidence of at least 0.05.
@@ -95,15 +99,19 @@ def user_interests(
     tests = len(p) if exposures_logged else len(np.unique(user)) * len(np.unique(interest))
     concentration = _concentration(found, by_user / dispersion, popular)
     share = (found + concentration * popular[interest]) / ((by_user / dispersion)[user] + concentration)
+    lift = (prior + found) / (prior + expected)
+    ends = [special.gammaincinv(prior + found, end) / (prior + expected) for end in (low, high)]
+    right, worst = precision_of(LABEL_QUALITY.empty() if quality is None else quality, interests)
+    lift_low, lift_high = widened(lift, ends[0], ends[1], right[interest], worst[interest])
     frame = pl.DataFrame(
         {
             "user_id": users.gather(user) if len(user) else pl.Series([], dtype=pl.String),
             "interest_id": interests.gather(interest) if len(user) else pl.Series([], dtype=pl.String),
             **cells,
             "affinity": share,
-            "lift": (prior + found) / (prior + expected),
-            "lift_low": special.gammaincinv(prior + found, low) / (prior + expected),
-            "lift_high": special.gammaincinv(prior + found, high) / (prior + expected),
+            "lift": lift,
+            "lift_low": lift_low,
+            "lift_high": lift_high,
             "p_value": p,
             "q_value": benjamini_hochberg(p, tests),
         }

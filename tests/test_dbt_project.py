@@ -19,6 +19,7 @@ from hypothesis import given, settings
 
 from coterie.engagement import engagement
 from coterie.errors import CoterieError
+from coterie.labels.gold_quality import RATES, corrected
 from coterie.tables import TABLES, Table
 from resources.dbt import SQL_TYPES, Dbt, DbtBuild, DbtError
 from tests.test_engagement import logs
@@ -153,7 +154,7 @@ def test_each_build_makes_its_tables_and_names_its_inputs(dbt: Dbt):
     assert dbt.models("interests") == ["interest_daily"]
     assert dbt.models("marts") == ["mart_community_day", "mart_interest_trends", "mart_strategy_board"]
     assert dbt.inputs("engagement") == ["raw_events", "raw_items"]
-    assert dbt.inputs("interests") == ["engagement", "interest_daily", "item_labels", "raw_items"]
+    assert dbt.inputs("interests") == ["engagement", "interest_daily", "item_labels", "label_quality", "raw_items"]
     with pytest.raises(CoterieError, match="'mart'"):
         dbt.models("mart")
 
@@ -369,6 +370,30 @@ def nine_days(tmp_path_factory: pytest.TempPathFactory, dbt: Dbt) -> tuple[Small
         lake.publish("engagement", day)
         made.append(lake.publish("interests", day)["interest_daily"])
     return lake, made
+
+
+def test_shares_are_corrected_as_the_library_does_it(lake: SmallLake):
+    random_day(lake, FIRST)
+    generator = np.random.default_rng(3)
+    rates = {
+        interest: (float(generator.uniform(0.2, 1)), 30.0, float(generator.uniform(0, 0.15)), 200.0)
+        for interest in INTERESTS[:-1]
+    }
+    rates[INTERESTS[0]] = (0.12, 30.0, 0.1, 200.0)  # so little hangs on the label that it says nothing
+    lake.put("label_quality", FIRST, [{"interest_id": i, **dict(zip(RATES, r, strict=True))} for i, r in rates.items()])
+    lake.put("label_quality", FIRST - timedelta(days=1), [{"interest_id": INTERESTS[-1], "caught": 0.5}])
+    engagement = lake.publish("engagement", FIRST)["engagement"]
+    made = lake.publish("interests", FIRST)["interest_daily"]
+    assert np.allclose(made["share"], made["demand"] / engagement["strength"].sum())
+    assert made["share"].sum() < 0.95, "unlabelled items have their part"
+    measured = [rates.get(i, (np.nan,) * 4) for i in made["interest_id"]]
+    items = engagement.group_by("item_id").agg(pl.col("strength").sum())["strength"]
+    columns = tuple(np.array(column) for column in zip(*measured, strict=True))
+    expected = corrected(made["share"].to_numpy(), columns, float((items**2).sum() / items.sum() ** 2))
+    for name, values in zip(("share_corrected", "share_low", "share_high"), expected, strict=True):
+        assert made[name].fill_null(np.nan).to_numpy() == pytest.approx(values, nan_ok=True, abs=1e-12)
+    unknown = made.filter(pl.col("share_corrected").is_null())["interest_id"].to_list()
+    assert unknown == sorted({INTERESTS[0], INTERESTS[-1]} & set(made["interest_id"]))
 
 
 def test_interest_daily_counts_what_happened(nine_days: tuple[SmallLake, list[pl.DataFrame]]):

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from coterie.interests import FEWEST_EVIDENCE, benjamini_hochberg, prior_strength, user_interests
-from coterie.tables import USER_INTERESTS
+from coterie.labels.gold_quality import label_quality
+from coterie.tables import LABEL_QUALITY, USER_INTERESTS
+from tests.labels.gold_world import LOCAL, gold_set
 
 
 def engagement(rows: list[tuple[str, str, float]], logged: bool = False) -> pl.DataFrame:
@@ -181,3 +183,52 @@ def test_benjamini_hochberg_counts_tests_that_have_no_row() -> None:
     p = np.array([0.001, 0.02, 0.5])
     whole = stats.false_discovery_control(np.concatenate([p, np.ones(7)]))
     assert np.allclose(benjamini_hochberg(p, 10), whole[:3])
+
+
+def test_with_wrong_labels_widened_intervals_cover_the_lift_that_was_planted() -> None:
+    rng = np.random.default_rng(6)
+    users, interests, days, each = 150, 12, 10, 6
+    names = [f"x.{j:02d}" for j in range(interests)]
+    lift = rng.gamma(3, 1 / 3, (users, interests))
+    lift /= lift.mean(axis=1, keepdims=True)
+    truth = np.repeat(np.arange(interests), days * each)
+    # Two in five labels are wrong, and say anything.
+    label = np.where(rng.random(len(truth)) < 0.6, truth, rng.integers(0, interests, len(truth)))
+    labels = pl.DataFrame(
+        {"item_id": [f"i{n}" for n in range(len(truth))], "interest_id": [names[j] for j in label], "weight": 1.0}
+    )
+    sample = rng.choice(len(truth), 400, replace=False)
+    people = gold_set([[names[truth[n]]] for n in sample], [[(names[label[n]], 0.9)] for n in sample])
+    quality = label_quality(people, LOCAL)
+
+    def covered(given: pl.DataFrame | None) -> float:
+        frame = None
+        shown = np.random.default_rng(7)
+        for day in range(days):
+            items = np.concatenate([np.arange(each) + (j * days + day) * each for j in range(interests)])
+            u, n = np.meshgrid(np.arange(users), items, indexing="ij")
+            strength = shown.random(u.shape) < np.minimum(0.25 * lift[u, truth[n]], 1)
+            rows = [
+                (f"u{a:03d}", f"i{b}", float(s)) for a, b, s in zip(u.ravel(), n.ravel(), strength.ravel(), strict=True)
+            ]
+            frame = user_interests(
+                engagement(rows, True), labels, frame, half_life_days=1000, exposures_logged=True, quality=given
+            )
+        assert frame is not None
+        seen = np.minimum(0.25 * lift, 1)
+        wanted = (seen / seen.mean(axis=1, keepdims=True))[
+            frame["user_id"].str.slice(1).cast(pl.Int64).to_numpy(),
+            frame["interest_id"].str.slice(2).cast(pl.Int64).to_numpy(),
+        ]
+        return float(((frame["lift_low"].to_numpy() <= wanted) & (wanted <= frame["lift_high"].to_numpy())).mean())
+
+    assert covered(None) < 0.85
+    assert covered(quality) >= 0.88
+
+
+def test_without_a_gold_set_labels_are_taken_as_right() -> None:
+    rows = [("u", "b", 1.0), ("u", "c", 1.0), ("v", "b", 1.0), ("w", "b", 1.0), ("w", "a", 1.0)]
+    none = user_interests(
+        engagement(rows), LABELS, None, half_life_days=14.0, exposures_logged=False, quality=LABEL_QUALITY.empty()
+    )
+    assert none.equals(run(rows))

@@ -19,6 +19,7 @@ from coterie.errors import CoterieError, MissingDayError, SettingError
 from coterie.tables import TABLES, markdown
 from resources.lake import Lake
 from resources.settings import PROJECT, Settings, load_settings
+from workflows.gold_commands import gold_app
 
 if TYPE_CHECKING:
     from coterie.sources import Finding, SourceCheck
@@ -30,6 +31,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
+
+app.add_typer(gold_app, name="gold")
 
 
 def _console(*, stderr: bool = False) -> Console:

@@ -129,6 +129,7 @@ class ClaudeLabeller:
     """
 
     name = "claude"
+    prompt_version = PROMPT_VERSION
 
     def __init__(
         self,

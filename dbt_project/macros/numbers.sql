@@ -11,6 +11,11 @@
   ({{ a }} / nullif({{ b }}, 0))
 {%- endmacro %}
 
+{#- What a 90 % interval of a normal estimate reaches to either side, in standard errors. -#}
+{% macro z_90() -%}
+  1.6448536269514722
+{%- endmacro %}
+
 {#-
   Two-sided p-value of a standard normal z, from arithmetic and exp() alone, as engines differ in erf().
   Hart's rational approximation 5666 below 7.07 and a continued fraction above (Hart et al. 1968, Computer

@@ -60,6 +60,82 @@ totals as (
     from today
 ),
 
+-- All of the day's engagement, that with unlabelled items included; and how much of it rests on few items: one over
+-- their effective number.
+everything as (
+    select
+        {{ exact_sum('strength') }} as strength,
+        {{ exact_sum('strength * strength') }} as squares
+    from (
+        select
+            item_id,
+            {{ exact_sum('strength') }} as strength
+        from {{ ref('engagement') }}
+        group by item_id
+    ) as items
+),
+
+shares as (
+    select
+        today.interest_id,
+        {{ ratio('everything.squares', 'everything.strength * everything.strength') }} as concentration,
+        least(1.0, coalesce({{ ratio('today.demand', 'everything.strength') }}, 0.0)) as share
+    from today
+    cross join everything
+),
+
+-- Corrected for label error as coterie.labels.gold_quality.corrected does it: Rogan and Gladen 1978 for the share; for
+-- the interval, Lang and Reiczigel 2014, who add a text to each count.
+rates as (
+    select
+        interest_id,
+        caught - false_rate as room,
+        false_rate,
+        (caught_texts * caught + 1) / (caught_texts + 2) as c,
+        (false_texts * false_rate + 1) / (false_texts + 2) as f,
+        caught_texts,
+        false_texts
+    from {{ source('lake', 'label_quality') }}
+    where day = {{ today() }} and caught_texts > 0 and caught - false_rate >= 0.05
+),
+
+solved as (
+    select
+        shares.interest_id,
+        shares.concentration,
+        rates.c,
+        rates.f,
+        rates.c * (1 - rates.c) / greatest(rates.caught_texts, 1.0) as gold_caught,
+        rates.f * (1 - rates.f) / greatest(rates.false_texts, 1.0) as gold_false,
+        least(1.0, greatest(0.0, (shares.share - rates.false_rate) / rates.room)) as share,
+        least(1.0, greatest(0.0, (shares.share - rates.f) / (rates.c - rates.f))) as centre
+    from shares
+    inner join rates on shares.interest_id = rates.interest_id
+    where rates.c - rates.f >= 0.05
+),
+
+centred as (
+    select
+        interest_id,
+        share,
+        centre + 2 * {{ z_90() }} * {{ z_90() }} / (c - f)
+            * (centre * gold_caught - (1 - centre) * gold_false) as middle,
+        {{ z_90() }} / (c - f) * sqrt(
+            centre * centre * gold_caught + (1 - centre) * (1 - centre) * gold_false
+            + coalesce(concentration, 0.0) * (centre * c * (1 - c) + (1 - centre) * f * (1 - f))
+        ) as error
+    from solved
+),
+
+corrected as (
+    select
+        interest_id,
+        share,
+        least(1.0, greatest(0.0, least(share, middle - error))) as share_low,
+        least(1.0, greatest(0.0, greatest(share, middle + error))) as share_high
+    from centred
+),
+
 history as (
     select
         day,
@@ -87,9 +163,15 @@ select
     {{ ratio(ratio('cast(today.users as double)', 'today.active_users'), 'baselines.share') }} as trend_ratio,
     trends.trend_z,
     trends.p_value,
-    trends.q_value
+    trends.q_value,
+    shares.share,
+    corrected.share as share_corrected,
+    corrected.share_low,
+    corrected.share_high
 from today
+inner join shares on today.interest_id = shares.interest_id
 cross join totals
 left join baselines on today.interest_id = baselines.interest_id
+left join corrected on today.interest_id = corrected.interest_id
 left join trends on today.interest_id = trends.interest_id
 where today.users + today.items + today.exposures + today.demand + today.supply > 0
