@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coterie.errors import LabelError
-from coterie.labels import claude
+from coterie.labels import batches
 from coterie.labels.base import LABELS, Labelled
 from coterie.labels.claude import ClaudeLabeller
 from coterie.labels.ledger import Ledger
@@ -63,7 +63,7 @@ def ledger(tmp_path: Path) -> Ledger:
 @pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     waited: list[float] = []
-    monkeypatch.setattr(claude, "_sleep", waited.append)
+    monkeypatch.setattr(batches, "_sleep", waited.append)
     return waited
 
 
@@ -427,7 +427,7 @@ def test_a_run_killed_while_waiting_is_resumed_and_paid_once(
 ) -> None:
     server.polls = 2
     with monkeypatch.context() as patch:
-        patch.setattr(claude, "_sleep", _kill)
+        patch.setattr(batches, "_sleep", _kill)
         with pytest.raises(Killed):
             make("batch").label(some(25))
     labelled = make(second).label(some(25))
@@ -468,7 +468,7 @@ def test_what_another_run_has_just_submitted_is_not_submitted_again(
     def after_another_run(ledger: Ledger) -> Any:
         with monkeypatch.context() as patch:
             patch.setattr(Ledger, "submitting", lock)
-            patch.setattr(claude, "_sleep", _kill)
+            patch.setattr(batches, "_sleep", _kill)
             if not server.batches:
                 with pytest.raises(Killed):
                     make("batch").label(some(25))
@@ -500,7 +500,7 @@ def test_a_run_killed_before_it_submitted_is_resumed(
             make("batch").label(some(25))
     server.polls = 5
     with monkeypatch.context() as patch:
-        patch.setattr(claude, "_sleep", _kill)
+        patch.setattr(batches, "_sleep", _kill)
         with pytest.raises(Killed):
             make("batch").label(some(60).tail(25))
     newer = server.left.copy()
@@ -532,7 +532,7 @@ def test_a_batch_that_the_service_lost_is_asked_again(
 ) -> None:
     server.polls = 1
     with monkeypatch.context() as patch:
-        patch.setattr(claude, "_sleep", _kill)
+        patch.setattr(batches, "_sleep", _kill)
         with pytest.raises(Killed):
             make("batch").label(some(4))
     server.batches.clear()
@@ -573,7 +573,7 @@ def test_a_request_of_a_batch_without_an_answer_is_asked_again(server: ClaudeSer
 def test_a_batch_that_never_ends_fails_in_words(
     server: ClaudeServer, make: Make, waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claude, "_ALL_WAITS", 100.0)
+    monkeypatch.setattr(batches, "_ALL_WAITS", 100.0)
     server.polls = 10**6
     labelled = make("batch").label(some(2))
     assert all("has not ended" in reason for reason in labelled.failed.values())
@@ -581,7 +581,7 @@ def test_a_batch_that_never_ends_fails_in_words(
 
 
 def test_a_large_batch_is_cut(server: ClaudeServer, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(claude, "_MOST_BATCH_REQUESTS", 2)
+    monkeypatch.setattr(batches, "_MOST_BATCH_REQUESTS", 2)
     assert is_right(make("batch").label(some(95)), 95)
     assert [len(requests) for requests in server.batches.values()] == [2, 2, 1]
 
