@@ -105,6 +105,10 @@ class Taxonomy:
         ]
         return json.dumps({"taxonomy_version": self.version, "interests": interests}, ensure_ascii=False)
 
+    def content(self) -> str:
+        """The whole content as JSON, for `restored`."""
+        return json.dumps([domain.model_dump(mode="json") for domain in self.domains], ensure_ascii=False)
+
     def diff(self, newer: "Taxonomy") -> Difference:
         """What `newer` adds, removes and changes."""
         before, after = self.interests, newer.interests
@@ -113,6 +117,11 @@ class Taxonomy:
             removed=tuple(sorted(set(before) - set(after))),
             changed=tuple(sorted(k for k in set(before) & set(after) if before[k][1] != after[k][1])),
         )
+
+
+def restored(content: str) -> Taxonomy:
+    """The taxonomy whose `content` this is."""
+    return Taxonomy(tuple(Domain.model_validate(domain) for domain in json.loads(content)))
 
 
 def load_taxonomy(path: Path | None = None) -> Taxonomy:

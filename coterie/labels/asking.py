@@ -12,7 +12,8 @@ from typing import Any
 import anthropic
 from anthropic.types import Message
 
-from coterie.labels.ledger import Interests, Key, Ledger
+from coterie.labels.carry import standing
+from coterie.labels.ledger import Batch, Interests, Key, Ledger
 from coterie.labels.pricing import most_tokens, price_of
 from coterie.labels.prompts import PROMPT_VERSION, SCHEMA, document, read_answer, system_blocks
 from coterie.taxonomy import Taxonomy
@@ -41,6 +42,7 @@ class Run:
             "cache_read_tokens": 0,
             "usd": 0.0,
             "from_ledger": 0,
+            "carried": 0,
         }
     )
 
@@ -91,13 +93,28 @@ class Desk:
         self.price, self.batch_factor = price_of(model)
         self.key = Key(taxonomy.version, PROMPT_VERSION, model)
         self.spent = 0.0  # what was paid, and for batches on their way the estimate
+        self._taxonomy = taxonomy
         self._interests = frozenset(taxonomy.interests)
         self._system = system_blocks(taxonomy)
         self._system_tokens = sum(most_tokens(block["text"]) for block in self._system)
 
     def look_up(self, run: Run, hashes: Sequence[str]) -> None:
-        """Take what the ledger has."""
+        """Take what the ledger has under today's taxonomy."""
         run.usage["from_ledger"] += run.take(self.ledger.answers(self.key, hashes))
+
+    def stands(self, texts: Mapping[str, str]) -> dict[str, tuple[str, Interests]]:
+        """Answers of other taxonomies that stand for today's: text hash -> version asked under, answer."""
+        answers = self.ledger.elsewhere(self.key, sorted(texts))
+        return standing(texts, answers, self.ledger.taxonomies(), self._taxonomy) if answers else {}
+
+    def carry_over(self, run: Run) -> None:
+        """Take answers of other taxonomies that stand, and keep them as answers of today's."""
+        self.ledger.learn(self._taxonomy)
+        found = self.stands({h: run.texts[h] for h in run.pending(run.texts)})
+        if found:
+            carried = run.take(self.ledger.carry(self.key, found))
+            run.usage["from_ledger"] += carried
+            run.usage["carried"] += carried
 
     def request(self, run: Run, chunk: Sequence[str]) -> dict[str, Any]:
         """The request for some texts."""
@@ -142,11 +159,19 @@ class Desk:
         run.usage["usd"] += usd
         return usd
 
-    def verdicts(self, message: Any, chunk: Sequence[str]) -> tuple[dict[str, Interests], dict[str, str]]:
-        """Right answers and reasons of wrong ones, by text hash."""
+    def interests_of(self, batch: Batch) -> frozenset[str]:
+        """The interests that a batch chose from."""
+        if batch.key == self.key:
+            return self._interests
+        return frozenset(self.ledger.taxonomies()[batch.key.taxonomy_version].interests)
+
+    def verdicts(
+        self, message: Any, chunk: Sequence[str], interests: frozenset[str] | None = None
+    ) -> tuple[dict[str, Interests], dict[str, str]]:
+        """Right answers and reasons of wrong ones, by text hash; the interests are today's if none are given."""
         if not isinstance(message, Message) or not isinstance(message.content, list):
             return {}, dict.fromkeys(chunk, "the service sent something that is not a message")
         text = "".join(block.text for block in message.content if block.type == "text")
-        verdicts = read_answer(text, message.stop_reason, len(chunk), self._interests)
+        verdicts = read_answer(text, message.stop_reason, len(chunk), interests or self._interests)
         good = {chunk[place]: interests for place, interests in verdicts.good.items()}
         return good, {chunk[place]: reason for place, reason in verdicts.wrong.items()}

@@ -193,19 +193,23 @@ class Batches:
         good: dict[str, Interests] = {}
         wrong: dict[str, str] = {}
         messages = []
+        interests = self._desk.interests_of(batch)
         for number, chunk in enumerate(batch.requests):
             result = results.get(f"{batch.mark}-{number}")
             if result is not None and result.type == "succeeded":
                 messages.append(result.message)
-                right, not_right = self._desk.verdicts(result.message, chunk)
+                right, not_right = self._desk.verdicts(result.message, chunk, interests)
                 good.update(right)
                 wrong.update(not_right)
             else:
                 wrong.update(dict.fromkeys(chunk, _no_message(result)))
-        first, stored = self._desk.ledger.close(self._desk.key, batch, good)
+        first, stored = self._desk.ledger.close(batch, good)
         if first:
             self._desk.spent += self._desk.count(run, messages, len(batch.requests), self._desk.batch_factor) - estimate
-        run.take(stored)
+        if batch.key == self._desk.key:
+            run.take(stored)
+        else:  # asked under an earlier taxonomy: paid for, and what stands of it is taken
+            self._desk.carry_over(run)
         run.blame({h: reason for h, reason in wrong.items() if h in set(run.pending(batch.hashes))})
         return None
 

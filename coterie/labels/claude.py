@@ -65,6 +65,7 @@ class ClaudeLabeller:
         texts = {text_hash: wire_text(text, hashtags) for text_hash, text, hashtags in rows}
         run = Run({text_hash: text for text_hash, text in texts.items() if text})
         self._desk.look_up(run, list(run.texts))
+        self._desk.carry_over(run)
         with key_in_words():
             for times, size in enumerate(asking.SIZES):
                 self._batches.read_open(run)

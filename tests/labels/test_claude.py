@@ -2,101 +2,26 @@
 
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import anthropic
 import polars as pl
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from coterie.errors import LabelError
 from coterie.labels import batches
-from coterie.labels.base import LABELS, Labelled
+from coterie.labels.base import LABELS
 from coterie.labels.claude import ClaudeLabeller
 from coterie.labels.ledger import Ledger
 from coterie.labels.prompts import MOST_CHARACTERS, RULES, SCHEMA, masked, wire_text
-from coterie.taxonomy import Taxonomy, load_taxonomy
+from coterie.taxonomy import Taxonomy
+from tests.labels.claude_cases import MODES, Make, Mode, documents, is_right, items, some
 from tests.labels.claude_server import ClaudeServer, Dropped, Json, Status, running, says, stops
-
-MODES = ("online", "batch")
-Mode = Literal["batch", "online"]
-Make = Callable[..., ClaudeLabeller]
-
-
-@pytest.fixture
-def server() -> Iterator[ClaudeServer]:
-    with running() as server:
-        yield server
-
-
-@pytest.fixture
-def taxonomy(tmp_path: Path) -> Taxonomy:
-    def interest(name: str) -> Json:
-        words = {
-            "name": name,
-            "name_zh": "名",
-            "description": f"About {name}",
-            "keywords": [name],
-            "keywords_zh": ["字"],
-        }
-        return {"id": name, **words}
-
-    domains = [
-        {"id": d, "name": d, "name_zh": "域", "description": d, "interests": [interest(n) for n in names]}
-        for d, names in {"food": ["tea", "bread"], "sport": ["chess", "judo"]}.items()
-    ]
-    path = tmp_path / "interests.yaml"
-    path.write_text(yaml.safe_dump({"domains": domains}), encoding="utf-8")
-    return load_taxonomy(path)
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path / "labels.sqlite")
-
-
-@pytest.fixture(autouse=True)
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    waited: list[float] = []
-    monkeypatch.setattr(batches, "_sleep", waited.append)
-    return waited
-
-
-@pytest.fixture
-def make(server: ClaudeServer, taxonomy: Taxonomy, ledger: Ledger) -> Make:
-    def make(
-        mode: Mode = "online", *, budget_usd: float = 5.0, model: str = "claude-haiku-4-5", retries: int = 1
-    ) -> ClaudeLabeller:
-        client = anthropic.Anthropic(api_key="key", base_url=server.url, max_retries=retries)
-        return ClaudeLabeller(client, taxonomy, ledger, model=model, mode=mode, budget_usd=budget_usd)
-
-    return make
-
-
-def items(*texts: str | None, tags: str | None = None) -> pl.DataFrame:
-    schema = dict.fromkeys(["text_hash", "text", "hashtags", "language"], pl.String)
-    return pl.DataFrame([(f"h{i:03}", t, tags, "en") for i, t in enumerate(texts)], schema=schema, orient="row")
-
-
-def some(count: int) -> pl.DataFrame:
-    return items(*[f"text {i} <food.tea>" if i % 2 else f"text {i}" for i in range(count)])
-
-
-def is_right(labelled: Labelled, count: int) -> bool:
-    odd = [f"h{i:03}" for i in range(count) if i % 2]
-    even = [f"h{i:03}" for i in range(count) if not i % 2]
-    expected = pl.DataFrame([(h, "food.tea", 0.9) for h in odd], schema=LABELS, orient="row")
-    return labelled.labels.equals(expected) and list(labelled.abstained) == even and not labelled.failed
-
-
-def documents(server: ClaudeServer) -> list[list[Json]]:
-    return [json.loads(params["messages"][-1]["content"])["items"] for params in server.asked]
-
 
 # What is sent
 

@@ -1,0 +1,57 @@
+"""What the tests of Claude's labels share: a service, a taxonomy, a ledger, and the labeller between them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from coterie.labels.ledger import Ledger
+from coterie.taxonomy import Taxonomy
+from tests.labels.claude_cases import TREE, Make, Mode, make_taxonomy
+from tests.labels.claude_server import ClaudeServer, running
+
+
+@pytest.fixture
+def server() -> Iterator[ClaudeServer]:
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def taxonomy() -> Taxonomy:
+    return make_taxonomy(TREE)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "labels.sqlite")
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What was waited for, in seconds; nothing waits."""
+    from coterie.labels import batches
+
+    waited: list[float] = []
+    monkeypatch.setattr(batches, "_sleep", waited.append)
+    return waited
+
+
+@pytest.fixture
+def make(server: ClaudeServer, taxonomy: Taxonomy, ledger: Ledger, waits: list[float]) -> Make:
+    import anthropic
+
+    from coterie.labels.claude import ClaudeLabeller
+
+    def make(
+        mode: Mode = "online",
+        *,
+        budget_usd: float = 5.0,
+        model: str = "claude-haiku-4-5",
+        retries: int = 1,
+        tree: Taxonomy = taxonomy,
+    ) -> ClaudeLabeller:
+        client = anthropic.Anthropic(api_key="key", base_url=server.url, max_retries=retries)
+        return ClaudeLabeller(client, tree, ledger, model=model, mode=mode, budget_usd=budget_usd)
+
+    return make
