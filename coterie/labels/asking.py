@@ -14,14 +14,16 @@ from anthropic.types import Message
 
 from coterie.labels.carry import standing
 from coterie.labels.ledger import Batch, Interests, Key, Ledger
-from coterie.labels.pricing import most_tokens, price_of
+from coterie.labels.pricing import most_tokens
 from coterie.labels.prompts import PROMPT_VERSION, SCHEMA, document, read_answer, system_blocks
+from coterie.labels.purse import USAGE, Purse
 from coterie.taxonomy import Taxonomy
 
 # Items a request, for the first time of asking and each further one: what spoilt an answer is soon alone in its own.
-SIZES = (20, 5, 1)
+SIZES = (50, 10, 1)
 
 _FIXED_TOKENS, _ITEM_TOKENS = 200, 160  # room for an answer, about twice what three interests an item take
+_LIKELY_ITEM_TOKENS = 40  # what one or two interests take, for the preview alone
 
 
 @dataclass
@@ -34,16 +36,7 @@ class Run:
     wrong: dict[str, str] = field(default_factory=dict)
     asked: dict[str, int] = field(default_factory=dict)
     usage: dict[str, float] = field(
-        default_factory=lambda: {
-            "requests": 0,
-            "input_tokens": 0,
-            "output_tokens": 0,
-            "cache_write_tokens": 0,
-            "cache_read_tokens": 0,
-            "usd": 0.0,
-            "from_ledger": 0,
-            "carried": 0,
-        }
+        default_factory=lambda: {**dict.fromkeys(USAGE, 0.0), "from_ledger": 0, "carried": 0}
     )
 
     def pending(self, among: Iterable[str], most_asked: int | None = None) -> list[str]:
@@ -70,33 +63,28 @@ class Run:
 
 
 class Desk:
-    """Who is asked, about which taxonomy, in which words, and how much may still be spent.
+    """Who is asked, about which taxonomy, in which words, and from which purse.
 
     Args:
         client: the SDK's client.
         taxonomy: the interests to choose from.
         ledger: what has been paid for.
-        model: one that is priced in prices.yaml.
-        budget_usd: most that is spent, in US dollars.
-
-    Raises:
-        LabelError: the model has no price.
+        model: who is asked.
+        purse: the money. Where it keeps the prompt cached for an hour, the prompt asks for that.
     """
 
     def __init__(
-        self, client: anthropic.Anthropic, taxonomy: Taxonomy, ledger: Ledger, *, model: str, budget_usd: float
+        self, client: anthropic.Anthropic, taxonomy: Taxonomy, ledger: Ledger, *, model: str, purse: Purse
     ) -> None:
         self.model = model
         self.client = client
         self.ledger = ledger
-        self.budget = budget_usd
-        self.price, self.batch_factor = price_of(model)
+        self.purse = purse
         self.key = Key(taxonomy.version, PROMPT_VERSION, model)
-        self.spent = 0.0  # what was paid, and for batches on their way the estimate
         self._taxonomy = taxonomy
         self._interests = frozenset(taxonomy.interests)
-        self._system = system_blocks(taxonomy)
-        self._system_tokens = sum(most_tokens(block["text"]) for block in self._system)
+        self._system = system_blocks(taxonomy, "1h" if purse.keeps_an_hour else None)
+        self.prompt_tokens = sum(most_tokens(block["text"]) for block in self._system)
 
     def look_up(self, run: Run, hashes: Sequence[str]) -> None:
         """Take what the ledger has under today's taxonomy."""
@@ -116,48 +104,31 @@ class Desk:
             run.usage["from_ledger"] += carried
             run.usage["carried"] += carried
 
+    def warms(self, hashes: Sequence[str], size: int) -> bool:
+        """Whether a batch that asks for these texts, so many a request, is worth warming the cache for.
+
+        The request that does so asks for the first text, so that nothing of it is wasted.
+        """
+        return self.purse.warming_pays(-(-(len(hashes) - 1) // size), self.prompt_tokens)
+
     def request(self, run: Run, chunk: Sequence[str]) -> dict[str, Any]:
         """The request for some texts."""
         return {
             "model": self.model,
-            "max_tokens": self.price.thinking_tokens + _FIXED_TOKENS + _ITEM_TOKENS * len(chunk),
+            "max_tokens": self.purse.price.thinking_tokens + _FIXED_TOKENS + _ITEM_TOKENS * len(chunk),
             "system": self._system,
             "messages": [{"role": "user", "content": document([run.texts[h] for h in chunk])}],
             "output_config": {"format": {"type": "json_schema", "schema": SCHEMA}},
         }
 
     def estimate(self, request: Mapping[str, Any], factor: float) -> float:
-        """Most that a request may cost, in US dollars: the whole prompt paid as a cache write, the whole room used."""
+        """Most that a request may cost, in US dollars."""
         fresh = most_tokens(request["messages"][0]["content"])
-        output = request["max_tokens"]
-        return factor * self.price.usd(fresh=fresh, written=self._system_tokens, read=0, output=output)
+        return self.purse.most(prompt=self.prompt_tokens, fresh=fresh, output=request["max_tokens"], factor=factor)
 
-    def affordable(self, usd: float) -> bool:
-        """Whether so much is left of the budget."""
-        return self.spent + usd <= self.budget
-
-    @property
-    def out_of_budget(self) -> str:
-        """Why texts were not bought."""
-        return f"budget of ${self.budget:g} reached (COTERIE_LABEL_BUDGET_USD)"
-
-    def count(self, run: Run, messages: Iterable[Any], requests: int, factor: float) -> float:
-        """Add what messages used; their cost in US dollars."""
-        usd = 0.0
-        run.usage["requests"] += requests
-        for message in messages:
-            used = getattr(message, "usage", None)
-            fresh, written, read, output = (
-                getattr(used, name, None) or 0
-                for name in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
-            )
-            run.usage["input_tokens"] += fresh
-            run.usage["cache_write_tokens"] += written
-            run.usage["cache_read_tokens"] += read
-            run.usage["output_tokens"] += output
-            usd += factor * self.price.usd(fresh=fresh, written=written, read=read, output=output)
-        run.usage["usd"] += usd
-        return usd
+    def likely_output(self, items: int) -> int:
+        """Tokens that the answer to so many items usually takes."""
+        return self.purse.price.thinking_tokens // 4 + _LIKELY_ITEM_TOKENS * items
 
     def interests_of(self, batch: Batch) -> frozenset[str]:
         """The interests that a batch chose from."""

@@ -104,11 +104,17 @@ def wire_text(text: str | None, hashtags: str | None) -> str:
     return masked(sendable).strip()[:MOST_CHARACTERS]
 
 
-def system_blocks(taxonomy: Taxonomy) -> list[dict[str, Any]]:
-    """The system prompt: the rules, then the taxonomy, where the cached prefix ends. Equal for every request."""
+def system_blocks(taxonomy: Taxonomy, keep: str | None = None) -> list[dict[str, Any]]:
+    """The system prompt: the rules, then the taxonomy, where the cached prefix ends. Equal for every request.
+
+    Args:
+        taxonomy: the interests to choose from.
+        keep: for how long it is to be cached, such as `1h`; the service's own five minutes if nothing is said.
+    """
+    cache = {"type": "ephemeral", **({"ttl": keep} if keep else {})}
     return [
         {"type": "text", "text": RULES},
-        {"type": "text", "text": taxonomy.wire(), "cache_control": {"type": "ephemeral"}},
+        {"type": "text", "text": taxonomy.wire(), "cache_control": cache},
     ]
 
 

@@ -1,6 +1,7 @@
 """What the tests of Claude's labels share: a service, a taxonomy, a ledger, and the labeller between them."""
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -30,18 +31,25 @@ def ledger(tmp_path: Path) -> Ledger:
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What was waited for, in seconds; nothing waits."""
-    from coterie.labels import batches
+    from coterie.labels import batches, online
 
     waited: list[float] = []
     monkeypatch.setattr(batches, "_sleep", waited.append)
+    monkeypatch.setattr(online, "_sleep", waited.append)
     return waited
 
 
 @pytest.fixture
-def make(server: ClaudeServer, taxonomy: Taxonomy, ledger: Ledger, waits: list[float]) -> Make:
+def make(
+    server: ClaudeServer, taxonomy: Taxonomy, ledger: Ledger, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> Make:
+    """A labeller, with requests that are smaller than the product's."""
     import anthropic
 
+    from coterie.labels import asking
     from coterie.labels.claude import ClaudeLabeller
+
+    monkeypatch.setattr(asking, "SIZES", (20, 5, 1))
 
     def make(
         mode: Mode = "online",
@@ -50,8 +58,10 @@ def make(server: ClaudeServer, taxonomy: Taxonomy, ledger: Ledger, waits: list[f
         model: str = "claude-haiku-4-5",
         retries: int = 1,
         tree: Taxonomy = taxonomy,
+        timeout: float = 60.0,
+        on: date | None = None,
     ) -> ClaudeLabeller:
-        client = anthropic.Anthropic(api_key="key", base_url=server.url, max_retries=retries)
-        return ClaudeLabeller(client, tree, ledger, model=model, mode=mode, budget_usd=budget_usd)
+        client = anthropic.Anthropic(api_key="key", base_url=server.url, max_retries=retries, timeout=timeout)
+        return ClaudeLabeller(client, tree, ledger, model=model, mode=mode, budget_usd=budget_usd, on=on)
 
     return make
