@@ -133,7 +133,12 @@ def answer(params: Json) -> Json:
     items = json.loads(params["messages"][-1]["content"])["items"]
     return {
         "labels": [
-            {"id": i["id"], "interests": [{"interest": m, "confidence": 0.9} for m in re.findall("<(.+?)>", i["text"])]}
+            {
+                "id": i["id"],
+                "interests": [
+                    {"interest": m, "confidence": 0.9} for m in re.findall(r"<([a-z]\w*[.][a-z]\w*)>", i["text"])
+                ],
+            }
             for i in items
         ]
     }
