@@ -19,6 +19,7 @@ from coterie.errors import CoterieError, MissingDayError, SettingError
 from coterie.tables import TABLES, markdown
 from resources.lake import Lake
 from resources.settings import PROJECT, Settings, load_settings
+from workflows.taxonomy_commands import taxonomy_app
 
 if TYPE_CHECKING:
     from coterie.sources import Finding, SourceCheck
@@ -37,6 +38,7 @@ def _console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
+app.add_typer(taxonomy_app, name="taxonomy")
 out = _console()
 COLOURS = {"error": "red", "warning": "yellow", "ok": "green"}
 FILES_SHOWN = 8

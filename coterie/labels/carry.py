@@ -93,6 +93,12 @@ def standing(
     return {h: found for h, by in answers.items() for found in _nearest(texts[h], by, edits)}
 
 
+def touched(old: Taxonomy, new: Taxonomy, answers: Mapping[str, Interests], texts: Mapping[str, str]) -> list[str]:
+    """Text hashes whose answer under `old` does not stand under `new`; a text that is not known counts as without words."""
+    between = edit(old, new)
+    return sorted(h for h, answer in answers.items() if between.touches(texts.get(h, ""), answer))
+
+
 def _nearest(
     text: str, by_version: Mapping[str, Interests], edits: Mapping[str, Edit]
 ) -> Iterator[tuple[str, Interests]]:

@@ -138,6 +138,15 @@ class Ledger:
                     found.setdefault(text_hash, {})[version] = _interests(interests)
         return found
 
+    def under(self, taxonomy_version: str) -> dict[Key, dict[str, Interests]]:
+        """All answers under a version of the taxonomy, by what else they depend on: text hash -> answer."""
+        found: dict[Key, dict[str, Interests]] = {}
+        query = "select text_hash, prompt_version, model, interests from answers where taxonomy_version = ?"
+        with self._transaction() as db:
+            for text_hash, prompt_version, model, interests in db.execute(query, (taxonomy_version,)):
+                found.setdefault(Key(taxonomy_version, prompt_version, model), {})[text_hash] = _interests(interests)
+        return found
+
     def carry(self, key: Key, answers: Mapping[str, tuple[str, Interests]]) -> dict[str, Interests]:
         """Keep answers that were given under other taxonomies: text hash -> version asked under, answer.
 

@@ -130,7 +130,10 @@ class ClaudeServer:
 
 def answer(params: Json) -> Json:
     """The right answer to a request."""
-    items = json.loads(params["messages"][-1]["content"])["items"]
+    document = json.loads(params["messages"][-1]["content"])
+    items = document["items"]
+    if document["task"] == "propose_taxonomy":
+        return proposed(document)
     return {
         "labels": [
             {
@@ -142,6 +145,39 @@ def answer(params: Json) -> Json:
             for i in items
         ]
     }
+
+
+def proposed(document: Json) -> Json:
+    """A proposal: an interest for each `<domain.interest>` in the texts; a review drops what is called `..._dup`."""
+    if document["stage"] == "review":
+        domains = document["proposed"]["domains"]
+        return {
+            "domains": [
+                {**d, "interests": [i for i in d["interests"] if not i["id"].endswith("_dup")]} for d in domains
+            ]
+        }
+    found: dict[str, list[str]] = {}
+    for domain, interest in re.findall(r"<([a-z]\w*)[.]([a-z]\w*)>", json.dumps(items_of(document))):
+        if interest not in found.setdefault(domain, []):
+            found[domain].append(interest)
+    return {
+        "domains": [
+            {
+                "id": domain,
+                "name": domain.title(),
+                "description": f"All {domain}",
+                "interests": [
+                    {"id": i, "name": i.title(), "description": f"About {i}", "keywords": [i, f"{i}茶"]}
+                    for i in interests
+                ],
+            }
+            for domain, interests in found.items()
+        ]
+    }
+
+
+def items_of(document: Json) -> list[str]:
+    return [item["text"] for item in document["items"]]
 
 
 def says(change: Callable[[Json], Any]) -> Fault:
