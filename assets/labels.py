@@ -1,14 +1,17 @@
 """Item labels: what each new text is about, by the labeller that the settings choose."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 import polars as pl
 
 from assets import gold
-from assets.gate import Candidate, Yielded, gate
+from assets.gate import Candidate, Yielded, gate, markdown
 from assets.tables import shares, table_asset, today
-from coterie.labels.base import Labelled, item_labels
+from coterie.labels.base import Labelled, Labeller, item_labels
+from coterie.labels.look import examples, figures
+from coterie.labels.preview import preview_of
 from coterie.tables import ITEM_LABELS
 from resources.audit import Finding
 from resources.configurable import LabellerChoice, Log, Storage
@@ -46,8 +49,11 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         items = lake.read("raw_items", today(context))
         taxonomy = log.taxonomy()
         chosen = labeller.make(taxonomy)
-        texts = items.unique("text_hash", keep="first", maintain_order=True)
-        labelled = chosen.label(texts.select("text_hash", "text", "hashtags", "language"))
+        texts = items.unique("text_hash", keep="first", maintain_order=True).select(
+            "text_hash", "text", "hashtags", "language"
+        )
+        planned = _announce(context, chosen, texts)
+        labelled = chosen.label(texts)
         frame = item_labels(items, labelled, chosen, taxonomy.version)
         people, version = GoldStore(lake.home).read(), version_of(chosen, taxonomy.version)
         context.log.info(
@@ -70,19 +76,36 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                     ],
                     notes={LABELLED_BY: as_note(version)},
                     metadata={
-                        "labelled": labelled.labels["text_hash"].n_unique(),
-                        "abstained": len(labelled.abstained),
-                        "failed": len(labelled.failed),
+                        **shares(**figures(labelled)),
                         "labeller": f"{chosen.name} {chosen.model}",
                         "taxonomy_version": taxonomy.version,
-                        **shares(**labelled.usage),
                         **gold.described(lake, today(context), people, version, frame),
+                        "examples": dg.MetadataValue.md(markdown(examples(items, labelled))),
+                        **planned,
                     },
                 )
             ],
         )
 
     return [labels]
+
+
+def _announce(context: dg.AssetExecutionContext, labeller: Labeller, texts: pl.DataFrame) -> dict[str, Any]:
+    """Say what will be bought before it is bought, in the log and on the asset; the same for its materialization."""
+    planned = preview_of(labeller, texts)
+    if planned is None:
+        return {}
+    context.log.info(planned.told())
+    for warning in planned.warnings:
+        context.log.warning(warning)
+    numbers = shares(**planned.numbers())
+    if planned.to_buy:
+        context.log_event(
+            dg.AssetObservation(
+                ITEM_LABELS.name, partition=context.partition_key, description=planned.told(), metadata=numbers
+            )
+        )
+    return numbers
 
 
 def _failed(labelled: Labelled, texts: int) -> Finding:

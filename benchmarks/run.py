@@ -31,7 +31,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from benchmarks.section import Options, Section, Setting, stored
 
 ROOT = Path(__file__).parent.parent
-SECTIONS = ("communities", "nulls", "identity", "reddit", "strategies", "labels", "cost")
+SECTIONS = ("communities", "nulls", "identity", "reddit", "strategies", "labels", "label_cost", "cost")
 AT_ONCE = 2
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
 LIBRARIES = ("numpy", "scipy", "polars", "duckdb", "igraph", "leidenalg", "networkx", "python-louvain", "scikit-learn")

@@ -51,6 +51,7 @@ class Domain(_Part):
 
 
 class _File(_Part):
+    edition: int = Field(1, ge=1)
     domains: tuple[Domain, ...] = Field(min_length=1)
 
 
@@ -65,9 +66,13 @@ class Difference:
 
 @dataclass(frozen=True)
 class Taxonomy:
-    """A validated tree of interests. An interest's id in every table is `domain.interest`."""
+    """A validated tree of interests. An interest's id in every table is `domain.interest`.
+
+    `edition` counts the versions that a person has had in hand; it has no influence on anything.
+    """
 
     domains: tuple[Domain, ...]
+    edition: int = 1
 
     @cached_property
     def interests(self) -> Mapping[str, tuple[Domain, Interest]]:
@@ -105,6 +110,10 @@ class Taxonomy:
         ]
         return json.dumps({"taxonomy_version": self.version, "interests": interests}, ensure_ascii=False)
 
+    def content(self) -> str:
+        """The whole content as JSON, for `restored`."""
+        return json.dumps([domain.model_dump(mode="json") for domain in self.domains], ensure_ascii=False)
+
     def diff(self, newer: "Taxonomy") -> Difference:
         """What `newer` adds, removes and changes."""
         before, after = self.interests, newer.interests
@@ -113,6 +122,11 @@ class Taxonomy:
             removed=tuple(sorted(set(before) - set(after))),
             changed=tuple(sorted(k for k in set(before) & set(after) if before[k][1] != after[k][1])),
         )
+
+
+def restored(content: str) -> Taxonomy:
+    """The taxonomy whose `content` this is."""
+    return Taxonomy(tuple(Domain.model_validate(domain) for domain in json.loads(content)))
 
 
 def load_taxonomy(path: Path | None = None) -> Taxonomy:
@@ -133,7 +147,8 @@ def load_taxonomy(path: Path | None = None) -> Taxonomy:
 def _parsed(name: str, text: str) -> Taxonomy:
     data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe loaders
     try:
-        domains = _File.model_validate(data).domains
+        file = _File.model_validate(data)
+        domains = file.domains
     except ValidationError as error:
         problems = "\n".join(
             f"{name}: {_place(data, p['loc'])}: {p['msg']}, found {p.get('input')!r}" for p in error.errors()
@@ -142,7 +157,21 @@ def _parsed(name: str, text: str) -> Taxonomy:
     _unique(name, "domain", [d.id for d in domains])
     for domain in domains:
         _unique(name, f"interest of {domain.id}", [i.id for i in domain.interests])
-    return Taxonomy(domains)
+    return Taxonomy(domains, file.edition)
+
+
+def as_yaml(taxonomy: Taxonomy, heading: str) -> str:
+    """The taxonomy as a file for a person to edit; `load_taxonomy` reads it back. The heading becomes a comment."""
+    comment = "".join(f"# {line}".rstrip() + "\n" for line in heading.splitlines())
+    domains = [domain.model_dump(mode="json", exclude_defaults=True) for domain in taxonomy.domains]
+    body = yaml.safe_dump(
+        {"edition": taxonomy.edition, "domains": domains},
+        sort_keys=False,
+        allow_unicode=True,
+        width=120,
+        default_flow_style=None,
+    )
+    return comment + body
 
 
 def _unique(name: str, what: str, ids: list[str]) -> None:

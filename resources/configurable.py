@@ -1,6 +1,6 @@
 """The resources as Dagster shows them: every setting a field, with what it means."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
@@ -97,4 +97,5 @@ class LabellerChoice(dg.ConfigurableResource):
             model=self.model,
             mode=self.mode,
             budget_usd=float(Decimal(self.budget_usd)),
+            on=datetime.now(UTC).date(),
         )

@@ -20,6 +20,7 @@ from coterie.tables import TABLES, markdown
 from resources.lake import Lake
 from resources.settings import PROJECT, Settings, load_settings
 from workflows.gold_commands import gold_app
+from workflows.taxonomy_commands import taxonomy_app
 
 if TYPE_CHECKING:
     from coterie.sources import Finding, SourceCheck
@@ -40,6 +41,7 @@ def _console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
+app.add_typer(taxonomy_app, name="taxonomy")
 out = _console()
 COLOURS = {"error": "red", "warning": "yellow", "ok": "green"}
 FILES_SHOWN = 8

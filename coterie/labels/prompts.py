@@ -62,18 +62,29 @@ SCHEMA: Mapping[str, Any] = {
 
 MOST_CHARACTERS = 4000  # of a text: what an item is about shows before that, and every further one is paid for
 
-# A change of the words makes another version, and so new rows in the ledger. After a change of how texts are masked,
-# cut or joined below, raise the number.
+# A change of the words makes another version, and so new rows in the ledger. After a change of how texts are cut or
+# joined below, or any that may give a text another subject, raise the number.
 _TEXT_FORM = 1
 PROMPT_VERSION = hashlib.sha256(
     json.dumps([RULES, SCHEMA, MOST_CHARACTERS, _TEXT_FORM], sort_keys=True).encode()
 ).hexdigest()[:12]
 
 # Local parts in ASCII only: Chinese is written without spaces, and the words before an address are not part of it.
-_EMAIL = re.compile(r"[A-Za-z0-9._%+\-]+[@＠][A-Za-z0-9\-]+(?:[.．][A-Za-z0-9\-]+)+")
+# The look behind keeps the search linear: a run of such characters is tried from its start alone.
+_EMAIL = re.compile(r"(?<![A-Za-z0-9._%+\-])[A-Za-z0-9._%+\-]+[@＠][A-Za-z0-9\-]+(?:[.．][A-Za-z0-9\-]+)+")
 _HANDLE = re.compile(r"[@＠]\w[\w.\-]{0,29}")
-_PHONE = re.compile(r"[+＋]?[(（]?\d[\d \t\u00a0().\-–—－（）]{5,}\d")
+# Marks that no screen shows may stand between digits.
+_UNSEEN = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+_PHONE = re.compile(rf"[+＋]?[(（]?\d[\d \t\u00a0().\-–—－（）{_UNSEEN}]{{5,}}\d")
 _DATE_OR_YEARS = re.compile(r"(?:19|20)\d\d([.\-–—－])(?:(?:19|20)\d\d|\d{1,2}\1\d{1,2})")
+
+
+# Control characters stand for nothing that is said, and tag characters (of flags, but able to spell whole sentences
+# that no screen shows) are not what an item is about.
+_SILENT = {
+    **{code: " " for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n\r\x85"},
+    **dict.fromkeys(range(0xE0000, 0xE0080)),
+}
 
 
 def masked(text: str) -> str:
@@ -101,14 +112,20 @@ def wire_text(text: str | None, hashtags: str | None) -> str:
     both = "\n".join(part for part in (text, tags) if part)
     sendable = both.encode(errors="replace").decode()  # JSON can spell half a character, which no request can carry
     # Masked first: a cut through an address would leave half of it that no pattern knows.
-    return masked(sendable).strip()[:MOST_CHARACTERS]
+    return masked(sendable.translate(_SILENT)).strip()[:MOST_CHARACTERS]
 
 
-def system_blocks(taxonomy: Taxonomy) -> list[dict[str, Any]]:
-    """The system prompt: the rules, then the taxonomy, where the cached prefix ends. Equal for every request."""
+def system_blocks(taxonomy: Taxonomy, keep: str | None = None) -> list[dict[str, Any]]:
+    """The system prompt: the rules, then the taxonomy, where the cached prefix ends. Equal for every request.
+
+    Args:
+        taxonomy: the interests to choose from.
+        keep: for how long it is to be cached, such as `1h`; the service's own five minutes if nothing is said.
+    """
+    cache = {"type": "ephemeral", **({"ttl": keep} if keep else {})}
     return [
         {"type": "text", "text": RULES},
-        {"type": "text", "text": taxonomy.wire(), "cache_control": {"type": "ephemeral"}},
+        {"type": "text", "text": taxonomy.wire(), "cache_control": cache},
     ]
 
 

@@ -7,6 +7,7 @@ text an empty list. Faults are scripted; each is used once, in order.
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,11 +28,19 @@ class Status:
     code: int
     kind: str = "api_error"
     message: str = "scripted"
+    headers: tuple[tuple[str, str], ...] = (("retry-after-ms", "1"),)
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """The connection is closed; what was asked for is done all the same."""
+    """The connection is closed, half of the reply sent if `halfway`; what was asked for is done all the same."""
+
+    halfway: bool = False
+
+
+@dataclass(frozen=True)
+class Garbled:
+    """A whole reply whose body is cut in the middle of its JSON."""
 
 
 @dataclass
@@ -43,6 +52,9 @@ class ClaudeServer:
         calls: every call, as "METHOD path"; the batch's id as {id}.
         faults: for the next messages (None: no fault).
         drops: for the next HTTP calls to a path prefix: method and prefix -> what happens in place of a reply.
+        refuses: from the parameters of a message request to an error, whenever it is asked; also within batches.
+        takes: from the body of a call to the seconds until it is answered.
+        at_once: message requests under way, and the most that there were.
         polls: how often a batch says that it is in progress.
         batches: id -> the requests of each batch that was made.
     """
@@ -51,7 +63,10 @@ class ClaudeServer:
     calls: list[str] = field(default_factory=list)
     headers: list[Mapping[str, str]] = field(default_factory=list)
     faults: list[Fault | Status | None] = field(default_factory=list)
-    drops: dict[str, list[Status | Dropped | None]] = field(default_factory=dict)
+    drops: dict[str, list[Status | Dropped | Garbled | None]] = field(default_factory=dict)
+    refuses: Callable[[Json], Status | None] = lambda params: None
+    takes: Callable[[Json], float] = lambda body: 0.0
+    at_once: list[int] = field(default_factory=lambda: [0, 0])
     results: dict[str, list[Json]] = field(default_factory=dict)
     batches: dict[str, list[Json]] = field(default_factory=dict)
     left: dict[str, int] = field(default_factory=dict)
@@ -66,6 +81,8 @@ class ClaudeServer:
 
     def message(self, params: Json) -> Json | Status:
         self.asked.append(params)
+        if refused := self.refuses(params):
+            return refused
         fault = self.faults.pop(0) if self.faults else None
         if isinstance(fault, Status):
             return fault
@@ -113,13 +130,54 @@ class ClaudeServer:
 
 def answer(params: Json) -> Json:
     """The right answer to a request."""
-    items = json.loads(params["messages"][-1]["content"])["items"]
+    document = json.loads(params["messages"][-1]["content"])
+    items = document["items"]
+    if document["task"] == "propose_taxonomy":
+        return proposed(document)
     return {
         "labels": [
-            {"id": i["id"], "interests": [{"interest": m, "confidence": 0.9} for m in re.findall("<(.+?)>", i["text"])]}
+            {
+                "id": i["id"],
+                "interests": [
+                    {"interest": m, "confidence": 0.9} for m in re.findall(r"<([a-z]\w*[.][a-z]\w*)>", i["text"])
+                ],
+            }
             for i in items
         ]
     }
+
+
+def proposed(document: Json) -> Json:
+    """A proposal: an interest for each `<domain.interest>` in the texts; a review drops what is called `..._dup`."""
+    if document["stage"] == "review":
+        domains = document["proposed"]["domains"]
+        return {
+            "domains": [
+                {**d, "interests": [i for i in d["interests"] if not i["id"].endswith("_dup")]} for d in domains
+            ]
+        }
+    found: dict[str, list[str]] = {}
+    for domain, interest in re.findall(r"<([a-z]\w*)[.]([a-z]\w*)>", json.dumps(items_of(document))):
+        if interest not in found.setdefault(domain, []):
+            found[domain].append(interest)
+    return {
+        "domains": [
+            {
+                "id": domain,
+                "name": domain.title(),
+                "description": f"All {domain}",
+                "interests": [
+                    {"id": i, "name": i.title(), "description": f"About {i}", "keywords": [i, f"{i}茶"]}
+                    for i in interests
+                ],
+            }
+            for domain, interests in found.items()
+        ]
+    }
+
+
+def items_of(document: Json) -> list[str]:
+    return [item["text"] for item in document["items"]]
 
 
 def says(change: Callable[[Json], Any]) -> Fault:
@@ -168,6 +226,11 @@ def running() -> Iterator[ClaudeServer]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             with lock:
+                server.at_once[0] += self.path == "/v1/messages"
+                server.at_once[1] = max(server.at_once)
+            time.sleep(server.takes(body))
+            with lock:
+                server.at_once[0] -= self.path == "/v1/messages"
                 self.handle_call(lambda: self.post(body))
 
         def do_GET(self) -> None:
@@ -184,10 +247,10 @@ def running() -> Iterator[ClaudeServer]:
             if isinstance(instead, Status):
                 return self.send(instead)
             done = do()
-            if isinstance(instead, Dropped):
+            if isinstance(instead, Dropped) and not instead.halfway:
                 self.close_connection = True
                 return None
-            return self.send(done)
+            return self.send(done, instead)
 
         def post(self, body: Json) -> Any:
             if self.path == "/v1/messages":
@@ -211,20 +274,22 @@ def running() -> Iterator[ClaudeServer]:
             server.left[parts[4]] -= 1
             return seen
 
-        def send(self, content: Any) -> None:
-            code = 200
+        def send(self, content: Any, instead: Any = None) -> None:
+            code, headers = 200, content.headers if isinstance(content, Status) else ()
             if isinstance(content, Status):
                 code = content.code
                 content = {"type": "error", "error": {"type": content.kind, "message": content.message}}
             data = (content if isinstance(content, str) else json.dumps(content)).encode()
+            if isinstance(instead, Garbled):
+                data = data[: len(data) // 2]
             self.send_response(code)
             self.send_header("content-type", "application/x-jsonl" if isinstance(content, str) else "application/json")
             self.send_header("content-length", str(len(data)))
-            if code >= 400:
-                self.send_header("retry-after-ms", "1")
+            for name, value in headers:
+                self.send_header(name, value)
             self.end_headers()
-            if isinstance(content, str) and server.cut_results:
-                server.cut_results -= 1
+            if isinstance(instead, Dropped) or (isinstance(content, str) and server.cut_results):
+                server.cut_results -= not isinstance(instead, Dropped)
                 self.close_connection = True
                 data = data[: len(data) // 2]
             self.wfile.write(data)

@@ -46,10 +46,10 @@ def test_a_batch_is_open_until_it_is_read(ledger: Ledger) -> None:
     submitted = ledger.submitted(intended, "msgbatch_1")
     assert Ledger(ledger.path).open_batches(KEY) == [submitted]
     assert submitted.mark == intended.mark
-    assert ledger.open_batches(Key("t2", "p1", "m1")) == []
-    assert ledger.close(KEY, submitted, {"a": ()}) == (True, {"a": ()})
+    assert ledger.open_batches(Key("t1", "p2", "m1")) == []
+    assert ledger.close(submitted, {"a": ()}) == (True, {"a": ()})
     assert ledger.open_batches(KEY) == []
-    assert ledger.close(KEY, submitted, {"a": ()}) == (False, {"a": ()})
+    assert ledger.close(submitted, {"a": ()}) == (False, {"a": ()})
     assert ledger.known_ids() == {"msgbatch_1"}
 
 
@@ -73,7 +73,7 @@ def test_the_mark_says_what_is_asked(ledger: Ledger) -> None:
 def test_a_failure_within_a_write_leaves_nothing(ledger: Ledger) -> None:
     batch = ledger.submitted(ledger.intend(KEY, REQUESTS, None), "id")
     with pytest.raises(TypeError):
-        ledger.close(KEY, batch, {"a": (("x.y", 0.5),), "b": ((object(), 1.0),)})  # type: ignore[dict-item]
+        ledger.close(batch, {"a": (("x.y", 0.5),), "b": ((object(), 1.0),)})  # type: ignore[dict-item]
     assert ledger.open_batches(KEY) == [batch]
     assert ledger.answers(KEY, ["a"]) == {}
 
@@ -130,4 +130,4 @@ def test_no_text_of_an_item_is_in_the_file(ledger: Ledger) -> None:
     ledger.record(KEY, {"a": ()})
     with sqlite3.connect(ledger.path) as db:
         columns = {row[0] for row in db.execute("select name from pragma_table_info('answers')")}
-    assert columns == {"text_hash", "taxonomy_version", "prompt_version", "model", "interests"}
+    assert columns == {"text_hash", "taxonomy_version", "prompt_version", "model", "interests", "asked_under"}
