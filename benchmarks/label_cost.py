@@ -115,7 +115,7 @@ def _asked(way: Way) -> Iterator[None]:
     sizes, warms = asking.SIZES, Desk.warms
     asking.SIZES = (way.size, *sizes[1:])
     if not way.warm:
-        Desk.warms = lambda self, hashes, size: False  # type: ignore[method-assign]
+        Desk.warms = lambda self, run, hashes, size: False  # type: ignore[method-assign]
     try:
         yield
     finally:

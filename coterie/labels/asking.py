@@ -23,6 +23,7 @@ from coterie.taxonomy import Taxonomy
 SIZES = (50, 10, 1)
 
 _FIXED_TOKENS, _ITEM_TOKENS = 200, 160  # room for an answer, about twice what three interests an item take
+_MOST_ITEM_TOKENS = 40_000  # of the texts of a request: with the prompt it stays below 100 000, where some prices rise
 _LIKELY_ITEM_TOKENS = 40  # what one or two interests take, for the preview alone
 
 
@@ -104,12 +105,25 @@ class Desk:
             run.usage["from_ledger"] += carried
             run.usage["carried"] += carried
 
-    def warms(self, hashes: Sequence[str], size: int) -> bool:
+    def chunks(self, run: Run, hashes: Sequence[str], size: int) -> list[list[str]]:
+        """The texts of each request: so many, in their order, or fewer where they are long."""
+        chunks: list[list[str]] = []
+        room = 0.0
+        for text_hash in hashes:
+            tokens = most_tokens(run.texts[text_hash])
+            if not chunks or len(chunks[-1]) == size or tokens > room:
+                chunks.append([])
+                room = _MOST_ITEM_TOKENS
+            chunks[-1].append(text_hash)
+            room -= tokens
+        return chunks
+
+    def warms(self, run: Run, hashes: Sequence[str], size: int) -> bool:
         """Whether a batch that asks for these texts, so many a request, is worth warming the cache for.
 
         The request that does so asks for the first text, so that nothing of it is wasted.
         """
-        return self.purse.warming_pays(-(-(len(hashes) - 1) // size), self.prompt_tokens)
+        return self.purse.warming_pays(len(self.chunks(run, hashes[1:], size)), self.prompt_tokens)
 
     def request(self, run: Run, chunk: Sequence[str]) -> dict[str, Any]:
         """The request for some texts."""

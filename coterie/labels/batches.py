@@ -66,8 +66,7 @@ class Batches:
                 left = self._unasked(run, left)
                 wrong = self._warm(run, left, size)
                 left = [h for h in run.pending(left) if h not in wrong]  # that is asked again with the others
-                chunks = [left[i : i + size] for i in range(0, len(left), size)]
-                sent, tried = self._submit_affordable(run, chunks)
+                sent, tried = self._submit_affordable(run, self._desk.chunks(run, left, size))
             for batch, estimate in sent:
                 self._harvest(run, batch, estimate)
             left = run.pending(h for h in left if h not in tried)
@@ -91,7 +90,7 @@ class Batches:
             The text, if its answer was wrong.
         """
         purse, some = self._desk.purse, list(hashes[:1])
-        if not self._desk.warms(hashes, size):
+        if not self._desk.warms(run, hashes, size):
             return ()
         request = self._desk.request(run, some)
         estimate = self._desk.estimate(request, 1.0)

@@ -104,9 +104,9 @@ class ClaudeLabeller:
         buy = [h for h in pending if h not in underway]
         size, batch = asking.SIZES[0], self._mode == "batch"
         factor = purse.batch_factor if batch else 1.0
-        first = buy[:1] if batch and desk.warms(buy, size) else []
-        warming, rest = [first] if first else [], buy[len(first) :]
-        chunks = [rest[i : i + size] for i in range(0, len(rest), size)]
+        first = buy[:1] if batch and desk.warms(run, buy, size) else []
+        warming = [first] if first else []
+        chunks = desk.chunks(run, buy[len(first) :], size)
         tokens, likely, most, covered = {"prompt": 0.0, "items": 0.0, "output": 0.0}, 0.0, 0.0, 0
         for number, (chunk, times) in enumerate([*((c, 1.0) for c in warming), *((c, factor) for c in chunks)]):
             request = desk.request(run, chunk)

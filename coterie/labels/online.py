@@ -16,7 +16,7 @@ its highest possible cost, and where that is too much the request waits until it
 import time
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,7 +93,7 @@ class _Asking:
 
     def __init__(self, desk: Desk, run: Run, hashes: Sequence[str], size: int) -> None:
         self._desk, self._run, self._size = desk, run, size
-        chunks = [list(hashes[i : i + size]) for i in range(0, len(hashes), size)]
+        chunks = desk.chunks(run, hashes, size)
         self._waiting: deque[tuple[tuple[int, ...], list[str]]] = deque(
             ((number,), chunk) for number, chunk in enumerate(chunks)
         )
@@ -111,24 +111,34 @@ class _Asking:
     def through(self) -> None:
         """Ask until nothing is left to ask."""
         with ThreadPoolExecutor(_MOST_AT_ONCE) as pool:
-            while True:
-                while len(self._flying) < int(self._window.size) and (job := self._next()):
-                    if (left := self._resume_at - _now()) > 0:
-                        _sleep(left)
-                    self._resume_at = 0.0
-                    job.sent, job.round = job.sent + 1, self._window.round
-                    self._flying[pool.submit(self._sent, job.request)] = job
-                if not self._flying:
-                    break
-                done, _ = wait(self._flying, return_when=FIRST_COMPLETED)
-                for future in sorted(done, key=lambda f: self._flying[f].place):
-                    job, error = self._flying.pop(future), future.exception()
-                    if error is None:
-                        self._answered(job, future.result())
-                    else:
-                        self._went_wrong(job, error)
+            try:
+                while self._send(pool):
+                    self._take(FIRST_COMPLETED)
+            finally:  # a run that is interrupted keeps what it has paid for
+                self._over = True
+                self._take(ALL_COMPLETED)
         if self._error:
             raise self._error
+
+    def _send(self, pool: ThreadPoolExecutor) -> bool:
+        """Send as many requests as may be under way; whether any is."""
+        while len(self._flying) < int(self._window.size) and (job := self._next()):
+            if (left := self._resume_at - _now()) > 0:
+                _sleep(left)
+            self._resume_at = 0.0
+            job.sent, job.round = job.sent + 1, self._window.round
+            self._flying[pool.submit(self._sent, job.request)] = job
+        return bool(self._flying)
+
+    def _take(self, when: str) -> None:
+        """Wait for the next answers, or for all, and take them in the order of their requests."""
+        done, _ = wait(self._flying, return_when=when)
+        for future in sorted(done, key=lambda f: self._flying[f].place):
+            job, error = self._flying.pop(future), future.exception()
+            if error is None:
+                self._answered(job, future.result())
+            else:
+                self._went_wrong(job, error)
 
     def _sent(self, request: dict[str, Any]) -> Any:
         return self._client.messages.create(**request)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,9 +40,23 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return waited
 
 
+@pytest.fixture(scope="session")
+def transport() -> Iterator[object]:
+    """The SDK's transport, made once: it reads all certificates of the machine."""
+    import anthropic
+
+    with anthropic.DefaultHttpxClient() as client:
+        yield client
+
+
 @pytest.fixture
 def make(
-    server: ClaudeServer, taxonomy: Taxonomy, ledger: Ledger, waits: list[float], monkeypatch: pytest.MonkeyPatch
+    server: ClaudeServer,
+    taxonomy: Taxonomy,
+    ledger: Ledger,
+    waits: list[float],
+    transport: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Make:
     """A labeller, with requests that are smaller than the product's."""
     import anthropic
@@ -61,7 +76,9 @@ def make(
         timeout: float = 60.0,
         on: date | None = None,
     ) -> ClaudeLabeller:
-        client = anthropic.Anthropic(api_key="key", base_url=server.url, max_retries=retries, timeout=timeout)
+        client = anthropic.Anthropic(
+            api_key="key", base_url=server.url, max_retries=retries, timeout=timeout, http_client=transport
+        )
         return ClaudeLabeller(client, tree, ledger, model=model, mode=mode, budget_usd=budget_usd, on=on)
 
     return make

@@ -194,6 +194,28 @@ def test_what_was_under_way_is_kept_when_the_run_stops(server: ClaudeServer, mak
     assert sum(answered.values()) == 20 if asked == 3 else 40
 
 
+def test_a_run_that_is_interrupted_keeps_what_was_under_way(
+    server: ClaudeServer, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Dagster does when a run is terminated."""
+    waits = iter([None, KeyboardInterrupt()])
+    real = online.wait
+
+    def interrupted(*args: Any, **options: Any) -> Any:
+        if error := next(waits, None):
+            raise error
+        return real(*args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(online, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            make().label(some(200))
+    sent = len(server.asked)
+    assert sent == 3  # one alone, then two at once
+    assert is_right(make().label(some(200)), 200)
+    assert len(server.asked) == 10
+
+
 # Batches that go wrong in part or wholly
 
 

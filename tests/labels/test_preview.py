@@ -1,5 +1,6 @@
 """Before anything is spent it is said what will be: texts, requests, tokens, money; and prices have dates."""
 
+import json
 from datetime import date, timedelta
 
 import polars as pl
@@ -11,7 +12,9 @@ from coterie.labels.base import LABELS, Labelled
 from coterie.labels.look import examples, figures
 from coterie.labels.preview import preview_of
 from coterie.labels.pricing import Price, PriceList, most_tokens, price_list
+from coterie.labels.prompts import system_blocks
 from coterie.labels.purse import Purse
+from coterie.taxonomy import load_taxonomy
 from tests.labels.claude_cases import MODES, Make, Mode, items, some
 from tests.labels.claude_server import ClaudeServer, Json
 
@@ -105,6 +108,18 @@ def test_the_largest_request_is_one_that_need_not_stream() -> None:
     for lines in price_list().models.values():
         room = lines[-1].thinking_tokens + asking._FIXED_TOKENS + asking._ITEM_TOKENS * asking.SIZES[0]
         assert room * 6 < 128_000
+
+
+def test_long_texts_are_fewer_in_a_request(make: Make, server: ClaudeServer) -> None:
+    """Fifty captions of 4,000 Chinese characters would be 300 000 tokens: more than a model takes, or than a price is for."""
+    labeller = make()
+    frame = items(*["茶" * 5000] * 13, *["tea"] * 10)
+    assert labeller.preview(frame).requests == 3
+    assert not labeller.label(frame).failed
+    sizes = [len(json.loads(asked["messages"][0]["content"])["items"]) for asked in server.asked]
+    assert sizes == [6, 6, 11]
+    prompt = sum(most_tokens(block["text"]) for block in system_blocks(load_taxonomy()))
+    assert prompt + asking._MOST_ITEM_TOKENS < 100_000
 
 
 def dated(day: date, dollars: float) -> Price:
