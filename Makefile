@@ -32,12 +32,8 @@ lint: install
 	$(BIN)/mypy
 
 # Everything by itself; or, for example, make bench BENCH="--seeds 2 --only communities"
-bench: $(VENV)/installed-bench
+bench: install
 	$(BIN)/python -m benchmarks.run $(BENCH)
-
-$(VENV)/installed-bench: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
-	touch $@
 
 docs: install
 	$(BIN)/coterie catalog --markdown > docs/tables.md
