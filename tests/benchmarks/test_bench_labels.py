@@ -7,16 +7,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks import labels
-from benchmarks.labels import (
-    LOCAL,
+from benchmarks import label_scores, labels
+from benchmarks.label_peers import KEYWORDS, LOCAL, _described, _nearest, characters, keywords, local, most_common
+from benchmarks.label_scores import (
+    HELD_OUT,
+    LANGUAGES,
+    TUNING,
     Labels,
     Texts,
     calibration_error,
-    characters,
-    local,
+    half_of,
     macro_f1,
-    most_common,
     precision_at,
     reliability,
     resamples,
@@ -120,24 +121,38 @@ def test_the_local_labeller_is_good_enough(language: str, precision: float, cove
 def test_characters_find_a_text_that_is_a_description() -> None:
     pytest.importorskip("sklearn")
     texts = sample("en", 4_000)
-    described = labels._described(texts)[: len(texts.true)]
+    described = _described(texts)[: len(texts.true)]
     texts = replace(texts, frame=texts.frame.with_columns(text=pl.Series(described)))
     assert characters(texts).interest.tolist() == list(range(len(described)))
 
 
 def test_nothing_alike_is_no_label() -> None:
-    found = labels._nearest(np.array([[0.0, 0.0], [0.1, 0.3]]))
+    found = _nearest(np.array([[0.0, 0.0], [0.1, 0.3]]))
     assert (found.text.tolist(), found.interest.tolist(), found.confidence.tolist()) == ([1], [1], [0.3])
 
 
+def test_the_halves_share_no_text_and_do_not_change() -> None:
+    assert [half_of(text, []) for text in ("a cat", "a dog", "a bird")] == [TUNING, HELD_OUT, TUNING]
+    for language in LANGUAGES:
+        texts = texts_of(language)
+        halves = [texts.half(name) for name in (TUNING, HELD_OUT)]
+        assert sum(len(half.true) for half in halves) == len(texts.true)
+        assert abs(len(halves[0].true) / len(texts.true) - 0.5) < 0.02
+        said = [set(half.frame.select("text", pl.col("hashtags").list.join("|")).rows()) for half in halves]
+        assert not said[0] & said[1]
+
+
 def test_the_page_shows_both_languages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(labels, "DRAWS", 20)
+    monkeypatch.setattr(label_scores, "DRAWS", 20)
     parts = []
-    for language in labels.LANGUAGES:
+    for language in LANGUAGES:
         texts = sample(language, 20)
-        parts.append(scored(texts, local(texts), LOCAL, 1).with_columns(language=pl.lit(language)))
+        for method, label in ((LOCAL, local), (KEYWORDS, keywords)):
+            rows = scored(texts, label(texts), method, 1, calibrated=True).with_columns(language=pl.lit(language))
+            parts += [rows.with_columns(half=pl.lit(half)) for half in (TUNING, HELD_OUT)]
     page = labels.render(pl.concat(parts), tmp_path)
     assert "### English titles" in page
     assert "### Chinese captions" in page
     assert "were not installed" in page
+    assert "| Chinese captions | keywords alone | tuning |" in page
     assert {p.name for p in tmp_path.iterdir()} == {"labels-precision-coverage.svg", "labels-reliability.svg"}
