@@ -117,9 +117,10 @@ def _halves(tuning: pl.DataFrame, rows: pl.DataFrame, having: Sequence[str]) -> 
             for name, part in ((HELD_OUT, rows), (TUNING, tuning)):
                 of = part.filter(pl.col("language") == code)
                 at = [_cell(of, method, "precision at coverage", c) for c in (0.35, 0.5)]
+                at.append(_cell(of, method, "precision at coverage, domain", 0.5))
                 measures = [_cell(of, method, m) for m in (*WHOLE[:3], "calibration error")]
                 lines.append([NAMES[code], method, name, *measures, *at])
-    head = ["", "", "half", *WHOLE[:3], "calibration error", "precision at 0.35", "at 0.5"]
+    head = ["", "", "half", *WHOLE[:3], "calibration error", "precision at 0.35", "at 0.5", "domain at 0.5"]
     return show.folded(
         "The half that keywords and weights were tuned on, beside the held-out half", show.table(head, lines)
     )
