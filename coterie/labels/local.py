@@ -5,9 +5,10 @@ Does not belong here: finding keywords (coterie.labels.keywords), learning words
 languages apart (coterie.labels.language).
 
 Method: a text's interest is a draw from a softmax over the interests that anything speaks for, and over none of them.
-The log-odds of an interest are a weighted sum of the evidence of its keywords and of the likelihood of the text's other
-tokens, tempered because tokens of a text are not independent. The few weights were fitted for each language on titles
-and captions of known subject (`python -m benchmarks.label_calibration`), so that what is given as a probability is one.
+The log-odds of an interest are a weighted sum of the evidence of its keywords, of the likelihood of the text's tokens,
+tempered because tokens of a text are not independent, and of how common the interest is in the log. The few weights were
+chosen for each language by what they rank first among texts of known subject; what is given as a probability is one by
+calibration (coterie.labels.calibration).
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ import polars as pl
 from coterie.labels import keywords as words
 from coterie.labels import vocabulary as vocabularies
 from coterie.labels.base import LABELS, MOST_INTERESTS, Labelled
+from coterie.labels.calibration import calibrated
 from coterie.labels.keywords import Keywords
 from coterie.labels.language import CHINESE, ENGLISH, OTHER, language
 from coterie.labels.tokens import tokens
@@ -30,8 +32,9 @@ Array = npt.NDArray[np.float64]
 NONE = "none"  # in place of an interest: none that the text speaks of
 POSTERIORS = {"text_hash": pl.String, "interest_id": pl.String, "probability": pl.Float64}
 LEAST_PROBABILITY = 0.005  # what is less is not told, and goes to none
+LEAST_RAW = 0.0005  # the same before calibration
 LEAST_LABEL = 0.2  # least probability of a label, of which a text has up to three
-SURE_ENOUGH = 0.4  # that one of its labels is right, or the text gets none
+SURE_ENOUGH = 0.35  # that one of its labels is right, or the text gets none
 LEARNT_ENOUGH = 3_000.0  # tokens in confident texts: a vocabulary of fewer is left aside
 SEED_EVIDENCE = 0.7  # a keyword of common length in a title is enough; alone in a text of 100 words it is not
 SEED_SHARE = 0.6  # of a text's evidence
@@ -46,24 +49,32 @@ class Weights:
         keyword: of the evidence of keywords, which grows less than in proportion: log(1 + evidence).
         token: of the log-likelihood ratio of the tokens.
         length: the ratio is divided by the number of known tokens to this power.
+        common: of the logarithm of how common the interest is in the log.
         none: log-odds of no interest at all.
     """
 
     keyword: float
     token: float
     length: float
+    common: float
     none: float
 
 
-ALONE: Mapping[str, Weights] = {ENGLISH: Weights(3.7, 0.0, 0.0, 2.1), CHINESE: Weights(2.2, 0.0, 0.0, 1.7)}
-LEARNT: Mapping[str, Weights] = {ENGLISH: Weights(6.0, 0.5, 0.5, 3.0), CHINESE: Weights(2.3, 0.35, 0.94, 2.25)}
+ALONE: Mapping[str, Weights] = {
+    ENGLISH: Weights(keyword=3.7, token=0.0, length=0.0, common=0.0, none=2.1),
+    CHINESE: Weights(keyword=2.2, token=0.0, length=0.0, common=0.0, none=1.7),
+}
+LEARNT: Mapping[str, Weights] = {
+    ENGLISH: Weights(keyword=5.0, token=1.0, length=1.4, common=1.0, none=3.5),
+    CHINESE: Weights(keyword=4.3, token=0.4, length=1.4, common=1.0, none=4.0),
+}
 
 
 class LocalLabeller:
     """Labels English and Chinese texts. The same text always gets the same answer from the same vocabulary."""
 
     name = "local"
-    model = "local-2"
+    model = "local-3"
 
     def __init__(self, taxonomy: Taxonomy, vocabulary: pl.DataFrame | None = None) -> None:
         """Prepare the keywords of `taxonomy` and the words of `vocabulary` (`coterie.labels.vocabulary.SCHEMA`)."""
@@ -94,11 +105,12 @@ class LocalLabeller:
         abstained = items.join(labels, on="text_hash", how="anti")["text_hash"].cast(pl.String).sort().to_list()
         return Labelled(labels, abstained=abstained)
 
-    def posteriors(self, items: pl.DataFrame) -> pl.DataFrame:
+    def posteriors(self, items: pl.DataFrame, *, raw: bool = False) -> pl.DataFrame:
         """What each text is about, with probabilities.
 
         Args:
             items: text_hash (unique), text, hashtags (a JSON list); the last two may be null.
+            raw: before calibration, which is what a calibration is fitted to.
 
         Returns:
             POSTERIORS, sorted: of every text the interests that are at all likely and a row `none`, which sum to 1. A
@@ -107,7 +119,7 @@ class LocalLabeller:
         Raises:
             LabelError: a column is missing, a text hash comes twice, or hashtags are not a JSON list.
         """
-        parts = [self._posteriors(part) for part in self._read(items)]
+        parts = [self._posteriors(part, raw) for part in self._read(items)]
         found = pl.concat([pl.DataFrame(schema=POSTERIORS), *parts])
         return found.sort("text_hash", "interest_id")
 
@@ -151,7 +163,7 @@ class LocalLabeller:
             )
             yield _Read(some, self._keywords.hits(marked), tokens(marked, self._keywords))
 
-    def _posteriors(self, read: "_Read") -> pl.DataFrame:
+    def _posteriors(self, read: "_Read", raw: bool) -> pl.DataFrame:
         """POSTERIORS of some texts."""
         texts = read.texts.with_row_index("row")
         hashes = texts["text_hash"].to_list()
@@ -165,7 +177,9 @@ class LocalLabeller:
             if not len(rows):
                 continue
             probability = self._probabilities(code, keyword[rows], read.tokens, [hashes[k] for k in rows])
-            at, column = np.nonzero(probability >= LEAST_PROBABILITY)
+            if not raw:
+                probability = calibrated(probability, code, learnt=code in self._models)
+            at, column = np.nonzero(probability >= (LEAST_RAW if raw else LEAST_PROBABILITY))
             told.append(
                 pl.DataFrame(
                     {
@@ -187,9 +201,9 @@ class LocalLabeller:
         return pl.concat([some, rest])
 
     def _probabilities(self, code: str, keyword: Array, tokens: pl.DataFrame, hashes: list[str]) -> Array:
-        """(texts, interests) probabilities of texts of a language; what is left of 1 is that of none."""
+        """(texts, interests) raw probabilities of texts of a language; what is left of 1 is that of none."""
         weights = ALONE[code]
-        score = np.zeros_like(keyword)
+        score, common = np.zeros_like(keyword), np.zeros(len(self._interests))
         if code in self._models:
             weights = LEARNT[code]
             place = pl.DataFrame(
@@ -198,7 +212,8 @@ class LocalLabeller:
             mine = tokens.join(place, on="text_hash")
             raw, known = self._models[code].scores(mine["row"].to_numpy(), mine["token"], len(hashes))
             score = raw / np.maximum(known, 1)[:, None] ** weights.length
-        logits = weights.keyword * np.log1p(keyword) + weights.token * score
+            common = self._models[code].common
+        logits = weights.keyword * np.log1p(keyword) + weights.token * score + weights.common * common
         spoken = (keyword > 0) | (score > 0)
         odds = np.where(spoken, np.exp(np.clip(logits, -50, 50)), 0.0)
         return np.asarray(odds / (odds.sum(axis=1, keepdims=True) + np.exp(weights.none)))

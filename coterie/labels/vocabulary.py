@@ -13,7 +13,8 @@ confident without it. So each keyword is judged by the company that it keeps: `=
 word of shooters will count against them.
 
 What it says of a text: the log-likelihood of the text's tokens under each interest over that under the whole log
-(naive Bayes), each interest's distribution smoothed by the log's own (a Dirichlet prior; Zhai and Lafferty 2001).
+(naive Bayes), each interest's distribution smoothed by the log's own (a Dirichlet prior; Zhai and Lafferty 2001). And
+how common each interest is among the confident texts: what a log hardly ever speaks of needs more to be believed.
 """
 
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ MOST_TOKENS = 60_000  # of a language
 FEWEST_TEXTS = 0.2  # below it a count is forgotten
 DIGITS = 4  # of stored counts
 SMOOTHING = 1_000.0  # tokens that the prior of an interest is worth
+COMMONNESS = 20.0  # tokens, about two texts, that every interest is given when asking how common it is
 
 
 def empty() -> pl.DataFrame:
@@ -109,12 +111,14 @@ class Model:
         tokens: token -> its place.
         weights: (V, I) sparse: what a token adds to an interest beyond `unseen`.
         unseen: (I,) what each known token takes from an interest that it was never seen with.
+        common: (I,) logarithm of how common an interest is, 0 for one as common as the mean.
         learnt: number of tokens in confident texts that it was learnt from.
     """
 
     tokens: pl.DataFrame
     weights: sparse.csr_array
     unseen: npt.NDArray[np.float64]
+    common: npt.NDArray[np.float64]
     learnt: float
 
     def scores(
@@ -164,4 +168,6 @@ def model(vocabulary: pl.DataFrame, language: str, interests: Sequence[str], smo
         shape=(tokens.height, len(interests)),
     )
     unseen = np.log(smoothing / (size + smoothing))
-    return Model(tokens.select("token", "place"), weights, unseen, float(size.sum()))
+    given = size + COMMONNESS
+    common = np.log(given / given.mean())
+    return Model(tokens.select("token", "place"), weights, unseen, common, float(size.sum()))

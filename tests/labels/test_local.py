@@ -34,7 +34,7 @@ def found(text: str | None, tags: Sequence[str] | None = None) -> dict[str, floa
 
 def test_it_is_a_labeller() -> None:
     labeller: Labeller = LOCAL
-    assert (labeller.name, labeller.model) == ("local", "local-2")
+    assert (labeller.name, labeller.model) == ("local", "local-3")
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
