@@ -1,16 +1,20 @@
 """`python -m benchmarks.label_figures`: the figures of the local labeller that a change of it is judged by, in seconds.
 
-Belongs here: one line for each half of each pack, with a learnt vocabulary and without. Does not belong here: the
-scores (label_scores), the bench's page with its peers and intervals (labels).
+Belongs here: one line for each half of each pack, with a learnt vocabulary and without; with `--lost` also what the
+learnt parts give, each left out in turn, and before calibration. Does not belong here: the scores (label_scores), the
+bench's page with its peers and intervals (labels).
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 
-from benchmarks.label_peers import CALIBRATED, LABELLERS
-from benchmarks.label_scores import HELD_OUT, LANGUAGES, TUNING, scores, texts_of
+from benchmarks.label_peers import CALIBRATED, LABELLERS, local
+from benchmarks.label_scores import HELD_OUT, LANGUAGES, TUNING, Array, Labels, Texts, scores, texts_of
+from coterie.labels import local as module
 
 FIGURES = (
     ("precision", 0.0),
@@ -35,14 +39,41 @@ HEAD = (
 )
 
 
-def lines(languages: Sequence[str], halves: Sequence[str]) -> Iterator[tuple[str, ...]]:
+def _without(part: str) -> Callable[[Texts], Labels]:
+    """The labeller with the weight of a part at 0; what it ranks first is comparable, its calibration error is not."""
+
+    def label(texts: Texts) -> Labels:
+        weights = {code: replace(given, **{part: 0.0}) for code, given in module.LEARNT.items()}
+        with patch.object(module, "LEARNT", weights):
+            return local(texts)
+
+    return label
+
+
+def _uncalibrated(texts: Texts) -> Labels:
+    def as_it_is(probability: Array, language: str, *, learnt: bool) -> Array:
+        del language, learnt
+        return probability
+
+    with patch.object(module, "calibrated", as_it_is):
+        return local(texts)
+
+
+LOST: Mapping[str, Callable[[Texts], Labels]] = {
+    "without how common": _without("common"),
+    "without tokens": _without("token"),
+    "not calibrated": _uncalibrated,
+}
+
+
+def lines(languages: Sequence[str], halves: Sequence[str], methods: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """A line for each half and labeller: names, then FIGURES; `-` where fewer texts have a label."""
     for language in languages:
         for half in halves:
             texts = texts_of(language).half(half)
-            for method in CALIBRATED:
-                weight = np.ones(len(texts.true))
-                found = {(m, at): v for m, at, v in scores(texts, LABELLERS[method](texts), weight, calibrated=True)}
+            for method in methods:
+                weight, labels = np.ones(len(texts.true)), {**LABELLERS, **LOST}[method](texts)
+                found = {(m, at): v for m, at, v in scores(texts, labels, weight, calibrated=True)}
                 values = (found[figure] for figure in FIGURES)
                 yield (language, half, method, *("-" if v is None else f"{v:.3f}" for v in values))
 
@@ -52,9 +83,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.label_figures", description=__doc__)
     parser.add_argument("--language", choices=LANGUAGES, action="append", help="both if not given")
     parser.add_argument("--half", choices=(HELD_OUT, TUNING), action="append", help="both if not given")
+    parser.add_argument("--lost", action="store_true", help="also with each learnt part left out")
     given = parser.parse_args(arguments)
+    methods = [*CALIBRATED, *(LOST if given.lost else ())]
     print(" | ".join(HEAD))
-    for line in lines(given.language or LANGUAGES, given.half or (HELD_OUT, TUNING)):
+    for line in lines(given.language or LANGUAGES, given.half or (HELD_OUT, TUNING), methods):
         print(" | ".join(line), flush=True)
     return 0
 

@@ -8,24 +8,25 @@ texts about something else.
 _ENGLISH = """
 airline|airport|ancient|antique|apartment|army|arrested|art|artist|artwork|baby|bait|bank account|battery|bbq|
 before and after|best friend|birth|book|bookshelf|boyfriend|bracelet|bride|budget|burger|burton|business|butterfly|
-calorie|campus|car|career|charity|cheap|christian|christmas|church|clearance|college|college student|comeback|cook|
-cop|copyright|costume|court|coworker|craft|creepy|crime|crush|curry|dad|dance|dating|decorating|delicious|design|
-diamond|dinosaur|discount|dish|disorder|doll|dolphin|donate|draw|dress|ebay|economy|elephant|employer|environment|
-evolution|experiment|facebook|farmer|fiance|film|financial|flight|flood|foundation|founder|fraud|funny|furniture|
-galaxy|gallon|gaming|girlfriend|giveaway|gopro|grandfather|grandmother|guitarist|halloween|hammock|handmade|
-handsome|harvest|helmet|high school|hilarious|historical|history|homemade|homework|hospital|hotel|hunt|hunter|
-hurricane|husband|i built|i painted|illustration|inflation|infographic|inspiration|inspirational|instagram|
-insurance|jail|jesus|joke|journalist|judge|kicks|kickstarter|kids|kindle|kitty|knife|laboratory|laptop|laughing|
-lemon|lens|library|lion|manuscript|marriage|married|mechanic|meme|military|monk|moral|motivation|murder|museum|
-musician|mustang|my boss|my business|my dad|my daughter|my mom|my parents|my son|needle|netflix|newspaper|obama|
-olympic|on sale|open source|oscar|outfit|owl|packaging|painting|password|pattern|pet|photogenic|photograph|piano|
-pie|pizza|plane|planet|police|politician|portfolio|priest|prison|privacy|professor|propaganda|protein|publisher|
-quote|relationship|religion|religious|republican|researcher|restaurant|resume|road trip|roommate|salary|salmon|
-salsa|scam|science|scientific|scientist|semester|sew|shark|shuttle|skirt|social media|soldier|spider|studying|
-subway|summit|super bowl|supplement|surgery|surveillance|sushi|swim|swimming|tackle|taco|tank|tax|teach|temple|
-textbook|thanksgiving|the onion|the universe|thrift store|toddler|toy|traffic|trailer|train|traveling|turtle|
-twitter|underwater|university|vacation|veteran|video game|vote|watercolor|weird|whale|white house|wife|wikipedia|
-wine|wolf|workout|world war|youtube|zombie
+calorie|campus|car|career|cedar|charity|cheap|christian|christmas|church|clearance|college|college student|comeback|
+cook|cop|copyright|cosplay|costume|court|coworker|craft|creepy|crime|crush|curry|dad|dance|dating|decorating|
+delicious|design|diamond|dinosaur|discount|dish|disorder|doll|dolphin|donate|draw|dress|drew|ebay|economy|elephant|
+elon musk|employer|environment|evolution|experiment|facebook|farmer|fiance|film|financial|flight|flood|foundation|
+founder|fraud|funny|furniture|galaxy|gallon|gaming|gay|girlfriend|giveaway|glitter|gopro|grandfather|grandmother|
+guitarist|halloween|halloween costume|hammock|handmade|handsome|harvest|hat|helmet|high school|hilarious|historical|
+history|homemade|homework|hospital|hotel|hunt|hunter|hurricane|husband|i built|i painted|illustration|inflation|
+infographic|inspiration|inspirational|instagram|insurance|italy|jail|jesus|joke|journalist|judge|kicks|kickstarter|
+kids|kindle|kitty|knife|laboratory|laptop|laughing|lego|lemon|lens|library|lift|lion|manuscript|marriage|married|
+meal|mechanic|meme|military|monk|moral|morocco|motivation|murder|museum|musician|mustang|my boss|my business|my dad|
+my daughter|my mom|my parents|my son|needle|netflix|newborn|newspaper|obama|olympic|on sale|open source|oscar|
+outfit|owl|oxygen|packaging|painting|password|pattern|pen|pet|photogenic|photograph|piano|pie|pizza|plane|planet|
+police|politician|portfolio|pound|priest|prison|privacy|professor|propaganda|protein|publisher|quote|relationship|
+religion|religious|rent|republican|researcher|restaurant|resume|road trip|roommate|salary|salmon|salsa|scam|science|
+scientific|scientist|semester|sew|shark|short story|shuttle|skirt|social media|soldier|spice|spider|spoiler|
+strawberry|studying|subway|summit|super bowl|supplement|surgery|surveillance|sushi|swim|swimming|tackle|taco|tank|
+tax|teach|temple|textbook|thailand|thanksgiving|the onion|the universe|thrift store|toddler|toxic|toy|traffic|
+trailer|train|training|traveling|turtle|twitter|underwater|university|vacation|veteran|video game|vote|watercolor|
+weird|whale|white house|wife|wikipedia|wilderness|wine|wolf|workout|world war|youtube|zombie
 """
 _CHINESE = """
 健康|朋友|孩子|家人|政府|手機|電腦|醫生|醫師|醫院|記者|老師|教學|同學|大學|設計|科學|粉絲|情感|神秘|感動|眼淚|回憶|老人|姐妹|兄弟|商品|產業|
