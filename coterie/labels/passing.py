@@ -1,8 +1,9 @@
 """Common words that most texts use in passing: alone they do not say what a text is about.
 
 Belongs here: such words of English and Chinese, whatever the taxonomy. Does not belong here: how much less they
-count (coterie.labels.local). They were read off texts of known subject: a word stands here if it was found mostly in
-texts about something else.
+count (coterie.labels.keywords). They were read off texts of known subject, the tuning halves of the bench: a word stands
+here if it was found mostly in texts about something else and people do say it about much else. A word that is plain about
+its subject stays out even where those texts have no such subject ("cancer", "olympics").
 """
 
 _ENGLISH = """

@@ -1,5 +1,6 @@
 """The bench's scores of labels: closed forms, the peers' rules, and the local labeller on a sample of the packs."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,14 +109,30 @@ def test_who_always_names_the_most_common_is_right_as_often_as_it_is_common() ->
     assert found["precision"] == pytest.approx(texts.accepted[:, np.bincount(texts.true).argmax()].mean())
 
 
-@pytest.mark.parametrize(("language", "precision", "coverage", "f1"), [("en", 0.55, 0.4, 0.3), ("zh", 0.42, 0.5, 0.33)])
-def test_the_local_labeller_is_good_enough(language: str, precision: float, coverage: float, f1: float) -> None:
-    texts = sample(language, 10 if language == "en" else 2)
-    found = {m: v for m, at, v in scores(texts, local(texts), np.ones(len(texts.true)), calibrated=True) if not at}
-    assert found["precision"] > precision  # type: ignore[operator]
-    assert found["coverage"] > coverage  # type: ignore[operator]
-    assert found["macro-F1"] > f1  # type: ignore[operator]
-    assert found["calibration error"] < 0.25  # type: ignore[operator]
+# What is measured less about 0.03, since a sample varies and is a shorter log to learn from.
+@pytest.mark.parametrize(
+    ("language", "every", "at_035", "domain_at_035", "coverage", "f1"),
+    [("en", 4, 0.75, 0.79, 0.47, 0.42), ("zh", 1, 0.70, 0.76, 0.60, 0.43)],
+)
+@pytest.mark.parametrize("labeller", [local, keywords])
+def test_the_local_labeller_is_good_enough_on_texts_that_nobody_read(
+    language: str,
+    every: int,
+    at_035: float,
+    domain_at_035: float,
+    coverage: float,
+    f1: float,
+    labeller: Callable[[Texts], Labels],
+) -> None:
+    texts = texts_of(language).half(HELD_OUT)
+    texts = texts.take(np.arange(0, len(texts.true), every))
+    found = {(m, at): v for m, at, v in scores(texts, labeller(texts), np.ones(len(texts.true)), calibrated=True)}
+    learnt = 0.0 if labeller is local else -0.03
+    assert found["precision at coverage", 0.35] > at_035 + learnt  # type: ignore[operator]
+    assert found["precision at coverage, domain", 0.35] > domain_at_035 + learnt  # type: ignore[operator]
+    assert found["coverage", 0.0] > coverage + learnt  # type: ignore[operator]
+    assert found["macro-F1", 0.0] > f1 + learnt  # type: ignore[operator]
+    assert found["calibration error", 0.0] < 0.06  # type: ignore[operator]
 
 
 def test_characters_find_a_text_that_is_a_description() -> None:

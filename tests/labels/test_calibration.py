@@ -52,7 +52,9 @@ def test_the_fit_finds_a_known_curve() -> None:
 
 def test_the_fit_pools_what_falls() -> None:
     raw = np.repeat([0.2, 0.4, 0.6], 100)
-    right = np.concatenate([np.repeat([1.0, 0.0], [20, 80]), np.repeat([1.0, 0.0], [70, 30]), np.repeat([1.0, 0.0], [50, 50])])
+    right = np.concatenate(
+        [np.repeat([1.0, 0.0], [20, 80]), np.repeat([1.0, 0.0], [70, 30]), np.repeat([1.0, 0.0], [50, 50])]
+    )
     shares = [y for _, y in curve(raw, right)]
     assert shares == sorted(shares)
     assert max(shares) <= 0.7

@@ -90,7 +90,11 @@ def test_an_interest_that_the_log_speaks_of_is_believed_sooner() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["el perro y los gatos de mi casa son muy bonitos", "这是日本語のテキストですから読めません", "Привет, котята и щенки"],
+    [
+        "el perro y los gatos de mi casa son muy bonitos",
+        "这是日本語のテキストですから読めません",
+        "Привет, котята и щенки",
+    ],
 )
 def test_a_language_that_is_not_known_has_none(text: str) -> None:
     assert LOCAL.posteriors(items([text])).select("interest_id", "probability").rows() == [(NONE, 1.0)]
