@@ -1,64 +1,89 @@
-"""A labeller that needs no model and no network: it counts the taxonomy's own words in a text.
+"""A labeller that needs no model and no network: the taxonomy's own words, and the words that the log itself goes with.
 
-Belongs here: finding keywords, weighing them, abstaining. Does not belong here: the words (coterie.taxonomy), or the
-forms of Chinese characters (coterie.labels.script).
+Belongs here: what keywords and vocabulary say together, how sure that makes, when it is too little to say anything.
+Does not belong here: finding keywords (coterie.labels.keywords), learning words (coterie.labels.vocabulary), telling
+languages apart (coterie.labels.language).
 
-Method: each hit of a keyword is worth more the longer and the less shared the keyword is; repeats count with the
-logarithm; words of the text are diluted by its length, hashtags are not and count double. What is left is the
-evidence for an interest. Thin evidence gives no label at all.
+Method: a text's interest is a draw from a softmax over the interests that anything speaks for, and over none of them.
+The log-odds of an interest are a weighted sum of the evidence of its keywords, of the likelihood of the text's tokens,
+tempered because tokens of a text are not independent, and of how common the interest is in the log. The few weights were
+chosen for each language by what they rank first among texts of known subject; what is given as a probability is one by
+calibration (coterie.labels.calibration).
 """
 
-import json
-import re
-from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from coterie.errors import LabelError
+from coterie.labels import keywords as words
+from coterie.labels import vocabulary as vocabularies
 from coterie.labels.base import LABELS, MOST_INTERESTS, Labelled
-from coterie.labels.passing import PASSING
-from coterie.labels.script import simplified, to_simplified
+from coterie.labels.calibration import calibrated
+from coterie.labels.keywords import Keywords
+from coterie.labels.language import CHINESE, ENGLISH, OTHER, language
+from coterie.labels.tokens import tokens
 from coterie.taxonomy import Taxonomy
 
-LEAST_EVIDENCE = 0.7  # a keyword of common length in a title is enough; alone in a text of 100 words it is not
-LEAST_SHARE = 0.4  # of the best interest's evidence: what is far behind it was said in passing
-WORDS_OF_A_TITLE = 15
-PASSING_WEIGHT = 0.55  # too little alone, enough twice or beside another word of the interest
-TAG_WEIGHT = 2.0  # a hashtag is what the author says the item is about
+Array = npt.NDArray[np.float64]
 
-# Evidence is summed as whole numbers, so that no order of addition shows in the last digit.
-_UNIT = 10_000
-_HAN = re.compile("[\u3400-\u9fff]")
-_PASSING = frozenset(to_simplified("  ".join(word.split())) for word in PASSING)
+NONE = "none"  # in place of an interest: none that the text speaks of
+POSTERIORS = {"text_hash": pl.String, "interest_id": pl.String, "probability": pl.Float64}
+LEAST_PROBABILITY = 0.005  # what is less is not told, and goes to none
+LEAST_RAW = 0.0005  # the same before calibration
+LEAST_LABEL = 0.2  # least probability of a label, of which a text has up to three
+SURE_ENOUGH = 0.35  # that one of its labels is right, or the text gets none
+LEARNT_ENOUGH = 3_000.0  # tokens in confident texts: a vocabulary of fewer is left aside
+SEED_EVIDENCE = 0.7  # a keyword of common length in a title is enough; alone in a text of 100 words it is not
+SEED_SHARE = 0.6  # of a text's evidence
+CHUNK = 10_000  # texts at a time, so that memory does not grow with a day
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How evidence becomes log-odds.
+
+    Attributes:
+        keyword: of the evidence of keywords, which grows less than in proportion: log(1 + evidence).
+        token: of the log-likelihood ratio of the tokens.
+        length: the ratio is divided by the number of known tokens to this power.
+        common: of the logarithm of how common the interest is in the log.
+        none: log-odds of no interest at all.
+    """
+
+    keyword: float
+    token: float
+    length: float
+    common: float
+    none: float
+
+
+ALONE: Mapping[str, Weights] = {
+    ENGLISH: Weights(keyword=3.7, token=0.0, length=0.0, common=0.0, none=2.1),
+    CHINESE: Weights(keyword=2.2, token=0.0, length=0.0, common=0.0, none=1.7),
+}
+LEARNT: Mapping[str, Weights] = {
+    ENGLISH: Weights(keyword=5.0, token=1.0, length=1.4, common=1.0, none=3.5),
+    CHINESE: Weights(keyword=4.3, token=0.4, length=1.4, common=1.0, none=4.0),
+}
 
 
 class LocalLabeller:
-    """Labels by the keywords of a taxonomy, English and Chinese. The same text always gets the same answer."""
+    """Labels English and Chinese texts. The same text always gets the same answer from the same vocabulary."""
 
     name = "local"
-    model = "lexical-1"
+    model = "local-3"
 
-    def __init__(self, taxonomy: Taxonomy) -> None:
-        """Prepare the keywords of `taxonomy` for matching."""
-        listed: dict[str, set[str]] = defaultdict(set)
-        for interest_id, (_, interest) in taxonomy.interests.items():
-            for written in (*interest.keywords, *interest.keywords_zh):
-                listed[written].add(interest_id)
-        normal = pl.DataFrame({"keyword": sorted(listed)}).with_columns(plain=_plain(pl.col("keyword")))
-        means: dict[str, set[str]] = defaultdict(set)
-        for keyword, plain in normal.rows():
-            if len(plain.strip()) > 1:  # nothing is left of `!!`, and of `C++` only a letter that says nothing
-                means[plain.strip()] |= listed[keyword]
-        self._meanings = pl.DataFrame(
-            [
-                (keyword, interest_id, _weight(keyword) / len(interests))
-                for keyword, interests in sorted(means.items())
-                for interest_id in sorted(interests)
-            ],
-            schema={"keyword": pl.String, "interest_id": pl.String, "weight": pl.Float64},
-            orient="row",
-        )
-        self._patterns = _patterns(list(means))
+    def __init__(self, taxonomy: Taxonomy, vocabulary: pl.DataFrame | None = None) -> None:
+        """Prepare the keywords of `taxonomy` and the words of `vocabulary` (`coterie.labels.vocabulary.SCHEMA`)."""
+        self._keywords = Keywords(taxonomy)
+        self._interests = sorted(taxonomy.interests)
+        self._models: dict[str, vocabularies.Model] = {}
+        if vocabulary is not None:
+            both = {code: vocabularies.model(vocabulary, code, self._interests) for code in (ENGLISH, CHINESE)}
+            self._models = {code: model for code, model in both.items() if model.learnt >= LEARNT_ENOUGH}
 
     def label(self, items: pl.DataFrame) -> Labelled:
         """Label texts; see `coterie.labels.base.Labeller`. Nothing ever fails: a text without evidence is abstained.
@@ -66,133 +91,155 @@ class LocalLabeller:
         Raises:
             LabelError: a column is missing, a text hash comes twice, or hashtags are not a JSON list.
         """
-        _check(items)
-        items = items.select(pl.col("text_hash", "text", "hashtags").cast(pl.String)).sort("text_hash")
-        evidence = self._evidence(items)
-        best = pl.col("evidence").max().over("text_hash")
-        share = pl.col("evidence") / pl.col("evidence").sum().over("text_hash")
+        told = self.posteriors(items).filter(pl.col("interest_id") != NONE)
         labels = (
-            evidence.with_columns(confidence=_confidence(pl.col("evidence"), share), best=best)
-            .filter(pl.col("evidence") >= LEAST_EVIDENCE, pl.col("evidence") >= LEAST_SHARE * pl.col("best"))
-            .sort("text_hash", -pl.col("evidence"), "interest_id")
+            told.filter(pl.col("probability") >= LEAST_LABEL)
+            .sort("text_hash", -pl.col("probability"), "interest_id")
             .group_by("text_hash", maintain_order=True)
             .head(MOST_INTERESTS)
+            .filter(pl.col("probability").sum().over("text_hash") >= SURE_ENOUGH)
+            .rename({"probability": "confidence"})
             .select(list(LABELS))
             .sort("text_hash", "interest_id")
         )
-        abstained = items.join(labels, on="text_hash", how="anti")["text_hash"].sort().to_list()
+        abstained = items.join(labels, on="text_hash", how="anti")["text_hash"].cast(pl.String).sort().to_list()
         return Labelled(labels, abstained=abstained)
 
-    def _evidence(self, items: pl.DataFrame) -> pl.DataFrame:
-        """text_hash, interest_id, evidence > 0 for each interest of which at least one keyword was found."""
-        texts = items.select("text_hash", in_tag=False, plain=_plain(pl.col("text")))
-        tags = items.with_columns(_tag_text(items)).select("text_hash", in_tag=True, plain=_plain(pl.col("tags")))
-        found = (
-            pl.concat([texts, tags])
-            .drop_nulls("plain")
-            .with_columns(
-                hit=pl.col("plain").str.extract_many(list(self._patterns), leftmost=True),
-                dilution=pl.when("in_tag").then(1 / TAG_WEIGHT).otherwise(_dilution(pl.col("plain"))),
+    def posteriors(self, items: pl.DataFrame, *, raw: bool = False) -> pl.DataFrame:
+        """What each text is about, with probabilities.
+
+        Args:
+            items: text_hash (unique), text, hashtags (a JSON list); the last two may be null.
+            raw: before calibration, which is what a calibration is fitted to.
+
+        Returns:
+            POSTERIORS, sorted: of every text the interests that are at all likely and a row `none`, which sum to 1. A
+            text in a language that the labeller does not know has `none` at 1.
+
+        Raises:
+            LabelError: a column is missing, a text hash comes twice, or hashtags are not a JSON list.
+        """
+        parts = [self._posteriors(part, raw) for part in self._read(items)]
+        found = pl.concat([pl.DataFrame(schema=POSTERIORS), *parts])
+        return found.sort("text_hash", "interest_id")
+
+    def learn(self, before: pl.DataFrame | None, items: pl.DataFrame, *, days: float = 1.0) -> pl.DataFrame:
+        """The vocabulary after another day of texts; see `coterie.labels.vocabulary.updated`.
+
+        What this labeller knows beyond keywords is not asked: the same texts teach the same, whatever was learnt before.
+
+        Args:
+            before: the vocabulary of the day before; None on the first day.
+            items: the day's texts, as for `label`.
+            days: since `before`.
+
+        Raises:
+            LabelError: a column is missing, a text hash comes twice, or hashtags are not a JSON list.
+        """
+        read = list(self._read(items))
+        known = pl.col("language") != OTHER
+        seen = [part.tokens.join(part.texts.filter(known), on="text_hash") for part in read]
+        seeds = [_seeds(part.hits, part.texts) for part in read]
+        nothing = pl.DataFrame(schema={"language": pl.String, "text_hash": pl.String, "token": pl.String})
+        no_seeds = pl.DataFrame(schema=_SEEDS)
+        return vocabularies.updated(
+            before,
+            pl.concat([nothing, *(part.select(nothing.columns) for part in seen)]),
+            pl.concat([no_seeds, *seeds]),
+            days=days,
+        )
+
+    def _read(self, items: pl.DataFrame) -> Iterator["_Read"]:
+        fields = words.fields(items)
+        texts = (
+            items.select(pl.col("text_hash", "text", "hashtags").cast(pl.String))
+            .sort("text_hash")
+            .select("text_hash", language=language(pl.concat_str("text", "hashtags", separator=" ", ignore_nulls=True)))
+        )
+        for start in range(0, texts.height, CHUNK):
+            some = texts.slice(start, CHUNK)
+            marked = self._keywords.marked(
+                fields.join(some, on="text_hash", how="semi").sort("text_hash", "in_tag", "plain")
             )
-            .explode("hit", empty_as_null=False)
-            .with_columns(keyword=pl.col("hit").replace_strict(self._patterns, default=None, return_dtype=pl.String))
-            .group_by("text_hash", "in_tag", "dilution", "keyword")
-            .len("times")
+            yield _Read(some, self._keywords.hits(marked), tokens(marked, self._keywords))
+
+    def _posteriors(self, read: "_Read", raw: bool) -> pl.DataFrame:
+        """POSTERIORS of some texts."""
+        texts = read.texts.with_row_index("row")
+        hashes = texts["text_hash"].to_list()
+        columns = pl.DataFrame({"interest_id": self._interests, "column": np.arange(len(self._interests))})
+        found = words.evidence(read.hits).join(texts, on="text_hash").join(columns, on="interest_id")
+        keyword = np.zeros((texts.height, len(self._interests)))
+        keyword[found["row"].to_numpy(), found["column"].to_numpy()] = found["evidence"].to_numpy()
+        told: list[pl.DataFrame] = []
+        for code in (ENGLISH, CHINESE):
+            rows = np.flatnonzero((texts["language"] == code).to_numpy())
+            if not len(rows):
+                continue
+            probability = self._probabilities(code, keyword[rows], read.tokens, [hashes[k] for k in rows])
+            if not raw:
+                probability = calibrated(probability, code, learnt=code in self._models)
+            at, column = np.nonzero(probability >= (LEAST_RAW if raw else LEAST_PROBABILITY))
+            told.append(
+                pl.DataFrame(
+                    {
+                        "text_hash": [hashes[rows[k]] for k in at],
+                        "interest_id": [self._interests[k] for k in column],
+                        "probability": probability[at, column].round(6),
+                    },
+                    schema=POSTERIORS,
+                )
+            )
+        some = pl.concat([pl.DataFrame(schema=POSTERIORS), *told])
+        rest = (
+            texts.select("text_hash")
+            .join(
+                some.group_by("text_hash").agg(pl.col("probability").sum().alias("given")), on="text_hash", how="left"
+            )
+            .select("text_hash", interest_id=pl.lit(NONE), probability=(1 - pl.col("given").fill_null(0.0)).clip(0, 1))
         )
-        repeated = pl.when("in_tag").then(1.0).otherwise(1.0 + pl.col("times").log())
-        points = (pl.col("weight") * repeated / pl.col("dilution") * _UNIT).round().cast(pl.Int64)
-        return (
-            found.join(self._meanings, on="keyword")
-            .group_by("text_hash", "interest_id")
-            .agg(evidence=points.sum() / _UNIT)
-            .sort("text_hash", "interest_id")
-        )
+        return pl.concat([some, rest])
+
+    def _probabilities(self, code: str, keyword: Array, tokens: pl.DataFrame, hashes: list[str]) -> Array:
+        """(texts, interests) raw probabilities of texts of a language; what is left of 1 is that of none."""
+        weights = ALONE[code]
+        score, common = np.zeros_like(keyword), np.zeros(len(self._interests))
+        if code in self._models:
+            weights = LEARNT[code]
+            place = pl.DataFrame(
+                {"text_hash": hashes, "row": np.arange(len(hashes))}, schema_overrides={"text_hash": pl.String}
+            )
+            mine = tokens.join(place, on="text_hash")
+            raw, known = self._models[code].scores(mine["row"].to_numpy(), mine["token"], len(hashes))
+            score = raw / np.maximum(known, 1)[:, None] ** weights.length
+            common = self._models[code].common
+        logits = weights.keyword * np.log1p(keyword) + weights.token * score + weights.common * common
+        spoken = (keyword > 0) | (score > 0)
+        odds = np.where(spoken, np.exp(np.clip(logits, -50, 50)), 0.0)
+        return np.asarray(odds / (odds.sum(axis=1, keepdims=True) + np.exp(weights.none)))
 
 
-def _check(items: pl.DataFrame) -> None:
-    missing = sorted({"text_hash", "text", "hashtags"} - set(items.columns))
-    if missing:
-        raise LabelError(f"items to label: found no column {', '.join(missing)}; expected text_hash, text, hashtags")
-    twice = items.filter(pl.col("text_hash").is_duplicated())["text_hash"].unique().sort().to_list()
-    if twice:
-        raise LabelError(f"items to label: found text_hash {twice[0]} more than once; expected each text once")
+@dataclass(frozen=True)
+class _Read:
+    """Some texts as read: `texts` (text_hash, language), `hits` and `tokens` of them."""
+
+    texts: pl.DataFrame
+    hits: pl.DataFrame
+    tokens: pl.DataFrame
 
 
-def _tag_text(items: pl.DataFrame) -> pl.Series:
-    """Hashtags as one text a row, tags apart from one another."""
-    texts: dict[str, str] = {}
-    for text_hash, written in items.select("text_hash", "hashtags").drop_nulls("hashtags").rows():
-        if written in texts:
-            continue
-        try:
-            tags = json.loads(written)
-        except ValueError:
-            tags = None
-        if not isinstance(tags, list):
-            raise LabelError(f"text_hash {text_hash}: hashtags: found {written[:80]!r}; expected a JSON list of tags")
-        texts[written] = " | ".join(str(tag) for tag in tags)
-    return items["hashtags"].replace_strict(texts, default=None, return_dtype=pl.String).alias("tags")
+_SEEDS = {"text_hash": pl.String, "interest_id": pl.String, "keyword": pl.String, "share": pl.Float64}
 
 
-def _plain(text: pl.Expr) -> pl.Expr:
-    """Lower case, no accents, no addresses, one script; two spaces between words and around words in Latin letters.
-
-    Two, because a pattern takes a space on each side of its word: a hit leaves the next word its own.
-    """
-    bare = text.str.replace_all(r"https?://[!-~]+", " ").str.normalize("NFKD").str.replace_all(r"\p{M}+", "")
-    lower = simplified(bare.str.to_lowercase()).str.replace_all(r"['’]s\b", "")
-    return lower.str.replace_all(r"([a-z0-9]+)", " $1 ").str.replace_all(r"[^\p{Han}a-z0-9]+", "  ")
-
-
-def _patterns(keywords: list[str]) -> dict[str, str]:
-    """What to look for in plain text -> the keyword that it stands for, longest first so that the longest wins.
-
-    Words in Latin letters match whole words, also in the plural and written together (`#streetfood`); Chinese words
-    match anywhere.
-    """
-    patterns: dict[str, str] = {}
-    for forms in (lambda k: [k], _plurals, _together):
-        for keyword in keywords:
-            for form in forms(keyword):
-                before, after = (" " if c.isascii() else "" for c in (form[0], form[-1]))
-                patterns.setdefault(f"{before}{form}{after}", keyword)
-    return dict(sorted(patterns.items(), key=lambda p: (-len(p[0]), p[0])))
-
-
-def _plurals(keyword: str) -> list[str]:
-    if not keyword[-1].isascii() or not keyword[-1].isalpha() or (keyword.endswith("s") and not keyword.endswith("ss")):
-        return []
-    if re.search(r"[^aeiou]y$", keyword):
-        return [keyword[:-1] + "ies"]
-    return [keyword + ("es" if re.search(r"(s|x|z|ch|sh)$", keyword) else "s")]
-
-
-def _together(keyword: str) -> list[str]:
-    parts = keyword.split()
-    return ["".join(form.split()) for form in (keyword, *_plurals(keyword))] if len(parts) > 1 else []
-
-
-def _weight(keyword: str) -> float:
-    """How much a hit says by the keyword's length: long words and phrases seldom mean anything else."""
-    if keyword in _PASSING:
-        return PASSING_WEIGHT
-    if _HAN.search(keyword):
-        return (0.0, 0.5, 1.0, 1.4, 1.8)[min(len(keyword.replace(" ", "")), 4)]
-    words = keyword.split()
-    return 1.6 if len(words) > 1 else 1.0 if len(keyword) > 3 else 0.8
-
-
-def _dilution(plain: pl.Expr) -> pl.Expr:
-    """1 for a title, growing with the logarithm of the number of words; two Chinese characters count as a word."""
-    words = plain.str.count_matches("[a-z0-9]+") + plain.str.count_matches(r"\p{Han}") / 2
-    return 1.0 + 0.25 * pl.max_horizontal(words / WORDS_OF_A_TITLE, pl.lit(1.0)).log()
-
-
-def _confidence(evidence: pl.Expr, share: pl.Expr) -> pl.Expr:
-    """Grows with the evidence and with its share of all evidence in the text.
-
-    The square root was chosen on English titles of known subject, apart from those that the keywords were tuned on:
-    there about so large a share of the labels was right, within about 0.1 on every step of a ten-step scale that held
-    100 labels or more. For Chinese and for long texts it is not measured.
-    """
-    return (share.sqrt() * (1.0 - (-evidence).exp())).clip(0.0001, 1.0).round(4)
+def _seeds(hits: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
+    """_SEEDS of the texts whose keywords leave no doubt; see `coterie.labels.vocabulary.updated`."""
+    evidence = words.evidence(hits.join(texts.filter(pl.col("language") != OTHER), on="text_hash", how="semi"))
+    share = pl.col("evidence") / pl.col("evidence").sum().over("text_hash")
+    sure = evidence.with_columns(share=share).filter(pl.col("evidence") >= SEED_EVIDENCE, pl.col("share") >= SEED_SHARE)
+    sole = (
+        hits.join(sure, on=["text_hash", "interest_id"])
+        .filter(pl.col("evidence") - pl.col("points") / words.UNIT < SEED_EVIDENCE)
+        .select(list(_SEEDS))
+    )
+    whole = sure.with_columns(keyword=pl.lit(None, pl.String)).select(list(_SEEDS))
+    return pl.concat([whole, sole])

@@ -1,5 +1,6 @@
 """The bench's scores of labels: closed forms, the peers' rules, and the local labeller on a sample of the packs."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,16 +8,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks import labels
-from benchmarks.labels import (
-    LOCAL,
+from benchmarks import label_scores, labels
+from benchmarks.label_peers import KEYWORDS, LOCAL, _described, _nearest, characters, keywords, local, most_common
+from benchmarks.label_scores import (
+    HELD_OUT,
+    LANGUAGES,
+    TUNING,
     Labels,
     Texts,
     calibration_error,
-    characters,
-    local,
+    half_of,
     macro_f1,
-    most_common,
     precision_at,
     reliability,
     resamples,
@@ -107,37 +109,67 @@ def test_who_always_names_the_most_common_is_right_as_often_as_it_is_common() ->
     assert found["precision"] == pytest.approx(texts.accepted[:, np.bincount(texts.true).argmax()].mean())
 
 
-@pytest.mark.parametrize(("language", "precision", "coverage", "f1"), [("en", 0.55, 0.4, 0.3), ("zh", 0.42, 0.5, 0.33)])
-def test_the_local_labeller_is_good_enough(language: str, precision: float, coverage: float, f1: float) -> None:
-    texts = sample(language, 10 if language == "en" else 2)
-    found = {m: v for m, at, v in scores(texts, local(texts), np.ones(len(texts.true)), calibrated=True) if not at}
-    assert found["precision"] > precision  # type: ignore[operator]
-    assert found["coverage"] > coverage  # type: ignore[operator]
-    assert found["macro-F1"] > f1  # type: ignore[operator]
-    assert found["calibration error"] < 0.25  # type: ignore[operator]
+# What is measured less about 0.03, since a sample varies and is a shorter log to learn from.
+@pytest.mark.parametrize(
+    ("language", "every", "at_035", "domain_at_035", "coverage", "f1"),
+    [("en", 4, 0.75, 0.79, 0.47, 0.42), ("zh", 1, 0.70, 0.76, 0.60, 0.43)],
+)
+@pytest.mark.parametrize("labeller", [local, keywords])
+def test_the_local_labeller_is_good_enough_on_texts_that_nobody_read(
+    language: str,
+    every: int,
+    at_035: float,
+    domain_at_035: float,
+    coverage: float,
+    f1: float,
+    labeller: Callable[[Texts], Labels],
+) -> None:
+    texts = texts_of(language).half(HELD_OUT)
+    texts = texts.take(np.arange(0, len(texts.true), every))
+    found = {(m, at): v for m, at, v in scores(texts, labeller(texts), np.ones(len(texts.true)), calibrated=True)}
+    learnt = 0.0 if labeller is local else -0.03
+    assert found["precision at coverage", 0.35] > at_035 + learnt  # type: ignore[operator]
+    assert found["precision at coverage, domain", 0.35] > domain_at_035 + learnt  # type: ignore[operator]
+    assert found["coverage", 0.0] > coverage + learnt  # type: ignore[operator]
+    assert found["macro-F1", 0.0] > f1 + learnt  # type: ignore[operator]
+    assert found["calibration error", 0.0] < 0.06  # type: ignore[operator]
 
 
 def test_characters_find_a_text_that_is_a_description() -> None:
     pytest.importorskip("sklearn")
     texts = sample("en", 4_000)
-    described = labels._described(texts)[: len(texts.true)]
+    described = _described(texts)[: len(texts.true)]
     texts = replace(texts, frame=texts.frame.with_columns(text=pl.Series(described)))
     assert characters(texts).interest.tolist() == list(range(len(described)))
 
 
 def test_nothing_alike_is_no_label() -> None:
-    found = labels._nearest(np.array([[0.0, 0.0], [0.1, 0.3]]))
+    found = _nearest(np.array([[0.0, 0.0], [0.1, 0.3]]))
     assert (found.text.tolist(), found.interest.tolist(), found.confidence.tolist()) == ([1], [1], [0.3])
 
 
+def test_the_halves_share_no_text_and_do_not_change() -> None:
+    assert [half_of(text, []) for text in ("a cat", "a dog", "a bird")] == [TUNING, HELD_OUT, TUNING]
+    for language in LANGUAGES:
+        texts = texts_of(language)
+        halves = [texts.half(name) for name in (TUNING, HELD_OUT)]
+        assert sum(len(half.true) for half in halves) == len(texts.true)
+        assert abs(len(halves[0].true) / len(texts.true) - 0.5) < 0.02
+        said = [set(half.frame.select("text", pl.col("hashtags").list.join("|")).rows()) for half in halves]
+        assert not said[0] & said[1]
+
+
 def test_the_page_shows_both_languages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(labels, "DRAWS", 20)
+    monkeypatch.setattr(label_scores, "DRAWS", 20)
     parts = []
-    for language in labels.LANGUAGES:
+    for language in LANGUAGES:
         texts = sample(language, 20)
-        parts.append(scored(texts, local(texts), LOCAL, 1).with_columns(language=pl.lit(language)))
+        for method, label in ((LOCAL, local), (KEYWORDS, keywords)):
+            rows = scored(texts, label(texts), method, 1, calibrated=True).with_columns(language=pl.lit(language))
+            parts += [rows.with_columns(half=pl.lit(half)) for half in (TUNING, HELD_OUT)]
     page = labels.render(pl.concat(parts), tmp_path)
     assert "### English titles" in page
     assert "### Chinese captions" in page
     assert "were not installed" in page
+    assert "| Chinese captions | keywords alone | tuning |" in page
     assert {p.name for p in tmp_path.iterdir()} == {"labels-precision-coverage.svg", "labels-reliability.svg"}
