@@ -16,8 +16,10 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from benchmarks.loopback import on_loopback
 
 Json = dict[str, Any]
 _WHEN = "2026-01-01T00:00:00Z"
@@ -156,14 +158,5 @@ def serving(meter: Meter) -> Iterator[Meter]:
         def log_message(self, *args: object) -> None:
             pass
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    http.daemon_threads = True
-    meter.url = f"http://127.0.0.1:{http.server_port}"
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
+    with on_loopback(Handler) as meter.url:
         yield meter
-    finally:
-        http.shutdown()
-        http.server_close()
-        thread.join()

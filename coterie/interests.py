@@ -10,7 +10,7 @@ from scipy import sparse, special, stats
 
 from coterie.independence import opportunity, quasi_independent
 from coterie.labels.gold_quality import precision_of, widened
-from coterie.matrices import Array, Matrix, codes, ids_of, matrix, pattern, product
+from coterie.matrices import Array, Matrix, codes, ids_of, matrix, pattern, product, row_sums
 from coterie.tables import LABEL_QUALITY, USER_INTERESTS
 
 FEWEST_EVIDENCE = 0.05  # about four half-lives after a single engagement: then it says nothing any more
@@ -168,13 +168,8 @@ def _today(
         square = square - 2 * product(strength, about) + product(shown, sparse.csr_array(about.multiply(rate[None, :])))
         square.data = np.maximum(square.data, 0.0)
         worth = product(matrix(opportunity(rows), "user_id", users, "item_id", items, "opportunity"), label)
-        expected = quasi_independent(worth, _row_sums(engaged), gained)
+        expected = quasi_independent(worth, row_sums(engaged), gained)
     return {"evidence": evidence, "engaged": engaged, "engaged_square": square, "expected": expected}
-
-
-def _row_sums(of: Matrix) -> Array:
-    row = np.repeat(np.arange(of.shape[0]), np.diff(of.indptr))
-    return np.bincount(row, weights=of.data, minlength=of.shape[0]).astype(np.float64)
 
 
 def _aligned(of: Matrix, like: Matrix) -> Array:

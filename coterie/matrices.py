@@ -53,3 +53,14 @@ def product(left: Matrix, right: Matrix) -> Matrix:
 def pattern(of: Matrix) -> Matrix:
     """1 where there is an entry."""
     return sparse.csr_array((np.ones_like(of.data), of.indices, of.indptr), shape=of.shape)
+
+
+def row_sums(of: Matrix) -> Array:
+    """(rows,) sums, added in the order of the columns."""
+    row = np.repeat(np.arange(of.shape[0]), np.diff(of.indptr))
+    return np.bincount(row, weights=of.data, minlength=of.shape[0]).astype(np.float64)
+
+
+def column_sums(of: Matrix) -> Array:
+    """(columns,) sums, added in the order of the rows."""
+    return np.bincount(of.indices, weights=of.data, minlength=of.shape[1]).astype(np.float64)

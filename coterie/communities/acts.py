@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from coterie.matrices import Array, Matrix, codes, ids_of, matrix, product
+from coterie.matrices import Matrix, codes, ids_of, matrix, product
 
 WINDOW_DAYS = 14  # older engagements are known by interest only
 
@@ -78,17 +78,6 @@ def acts_of(
     earlier.data = np.where(earlier.data > 1e-6, earlier.data, 0.0) / dispersion
     earlier.eliminate_zeros()
     return Acts(users=users, engaged=engaged, labels=label, earlier=earlier)
-
-
-def row_sums(of: Matrix) -> Array:
-    """(rows,) sums, added in the order of the columns."""
-    row = np.repeat(np.arange(of.shape[0]), np.diff(of.indptr))
-    return np.bincount(row, weights=of.data, minlength=of.shape[0]).astype(np.float64)
-
-
-def column_sums(of: Matrix) -> Array:
-    """(columns,) sums, added in the order of the rows."""
-    return np.bincount(of.indices, weights=of.data, minlength=of.shape[1]).astype(np.float64)
 
 
 def places(groups: pl.DataFrame, users: pl.Series) -> np.ndarray:

@@ -6,8 +6,7 @@ Belongs here: the spectral embedding of a log. Does not belong here: labels, gro
 import numpy as np
 from scipy import linalg, sparse
 
-from coterie.communities.acts import column_sums, row_sums
-from coterie.matrices import Array, Matrix
+from coterie.matrices import Array, Matrix, column_sums, row_sums
 
 DIMENSIONS = 24
 SPARE = 8  # further dimensions that are iterated along, so that the last wanted ones converge as well

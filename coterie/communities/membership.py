@@ -16,7 +16,7 @@ from coterie.communities.identity import keep_ids
 from coterie.communities.mixture import Foretold, Groups, fit, foretold
 from coterie.communities.starts import YESTERDAY, starts
 from coterie.graphs import stable_hashes
-from coterie.matrices import Array, codes, ids_of, matrix
+from coterie.matrices import Array, codes
 from coterie.tables import MEMBERSHIPS
 
 MAIN = 0.5
@@ -93,17 +93,6 @@ def _choose(told: Mapping[str, Foretold]) -> str | None:
     if YESTERDAY in told and told[best].ahead_of(told[YESTERDAY]) <= CLEAR:
         return YESTERDAY
     return best
-
-
-def effective_counts(user_interests: pl.DataFrame) -> tuple[pl.Series, Array]:
-    """Users, sorted, and their (n, J) engagements in effective counts: strength over its dispersion."""
-    rows = user_interests.filter(pl.col("engaged") > 0)
-    users, interests = ids_of(rows["user_id"]), ids_of(rows["interest_id"])
-    engaged = matrix(rows, "user_id", users, "interest_id", interests, "engaged").toarray()
-    ordered = rows.sort("user_id", "interest_id")
-    whole = float(ordered["engaged"].to_numpy().sum())
-    squares = float(ordered["engaged_square"].to_numpy().sum())
-    return users, engaged * (whole / squares if squares > 0 else 1.0)
 
 
 def settle(acts: Acts, start: Groups, min_size: int) -> tuple[Array, Groups]:

@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from coterie.communities.acts import Acts, column_sums, row_sums
-from coterie.matrices import Array
+from coterie.communities.acts import Acts
+from coterie.matrices import Array, column_sums, row_sums
 
 Groups = npt.NDArray[np.int64]
 

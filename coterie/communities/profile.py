@@ -9,9 +9,8 @@ import numpy as np
 import polars as pl
 from scipy import special
 
-from coterie.communities.membership import effective_counts
 from coterie.interests import prior_strength
-from coterie.matrices import codes
+from coterie.matrices import Array, codes, ids_of, matrix
 
 SHOWN = 5
 INTERVAL = 0.90
@@ -41,7 +40,7 @@ def distinctive(
     Returns:
         Community id -> up to five interests with a lower end above 1.
     """
-    users, counts = effective_counts(user_interests)
+    users, counts = _effective_counts(user_interests)
     interests = user_interests.filter(pl.col("engaged") > 0)["interest_id"].unique().sort().to_list()
     main = memberships.filter("is_primary")
     ids = sorted(main["community_id"].unique())
@@ -101,3 +100,14 @@ def _joined(parts: list[str], last: str = " & ") -> str:
     if not parts:
         return MIXED
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + last + parts[-1]
+
+
+def _effective_counts(user_interests: pl.DataFrame) -> tuple[pl.Series, Array]:
+    """Users, sorted, and their (n, J) engagements in effective counts: strength over its dispersion."""
+    rows = user_interests.filter(pl.col("engaged") > 0)
+    users, interests = ids_of(rows["user_id"]), ids_of(rows["interest_id"])
+    engaged = matrix(rows, "user_id", users, "interest_id", interests, "engaged").toarray()
+    ordered = rows.sort("user_id", "interest_id")
+    whole = float(ordered["engaged"].to_numpy().sum())
+    squares = float(ordered["engaged_square"].to_numpy().sum())
+    return users, engaged * (whole / squares if squares > 0 else 1.0)

@@ -55,7 +55,9 @@ def test_the_prompt_is_the_same_in_every_request_and_holds_no_text(
     server: ClaudeServer, make: Make, mode: Mode
 ) -> None:
     make(mode).label(items(*[f"needle {i}" for i in range(45)]))
-    assert [len(asked) for asked in documents(server)] == ([20, 20, 5] if mode == "online" else [1, 20, 20, 4])
+    sizes = [len(asked) for asked in documents(server)]
+    # Online, several requests are under way at once and arrive in any order.
+    assert sorted(sizes, reverse=True) == [20, 20, 5] if mode == "online" else sizes == [1, 20, 20, 4]
     prefixes = {json.dumps([asked["system"], asked["output_config"], asked["model"]]) for asked in server.asked}
     assert len(prefixes) == 1
     assert "needle" not in prefixes.pop()

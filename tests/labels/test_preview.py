@@ -117,7 +117,7 @@ def test_long_texts_are_fewer_in_a_request(make: Make, server: ClaudeServer) -> 
     assert labeller.preview(frame).requests == 3
     assert not labeller.label(frame).failed
     sizes = [len(json.loads(asked["messages"][0]["content"])["items"]) for asked in server.asked]
-    assert sizes == [6, 6, 11]
+    assert sorted(sizes) == [6, 6, 11]  # they arrive in any order
     prompt = sum(most_tokens(block["text"]) for block in system_blocks(load_taxonomy()))
     assert prompt + asking._MOST_ITEM_TOKENS < 100_000
 
