@@ -20,6 +20,7 @@ DAYS = 8  # the first has no day before it, so nothing is tested on it
 LEAST = pipeline.DISCLOSURE  # users of a group that counts
 PLANTED = 100  # users of a planted community that counts
 MATCHED = 0.3  # Jaccard index
+LOOSER = 0.05  # a level of q beside the product's own: what it would call real on a day
 MODULARITY, SILHOUETTE = 0.3, 0.25  # above which users of these methods usually speak of structure
 NO_PREFERENCES, FEED_ONLY = "no preferences", "feed only"
 WORLDS: dict[str, dict[str, Any]] = {
@@ -45,7 +46,7 @@ def measure(setting: Setting, seed: int) -> pl.DataFrame:
 
     Measures: `groups` it returns of at least 20 users; `claims` 1 if there are two or more; `by diagnostic` 1 if its own
     usual diagnostic speaks of structure; for Coterie `real on a day`, the share of the seven tested days with any
-    community that is real, and `ever real`. Where communities are planted: `planted` and `matched`, and
+    community that is real, `below the looser level on a day` the same at q <= 0.05, and `ever real`. Where communities are planted: `planted` and `matched`, and
     `groups matched`, the share of claimed groups that match a planted one. Coterie claims what is `real`.
     """
     world = str(setting["world"])
@@ -75,8 +76,10 @@ def measure(setting: Setting, seed: int) -> pl.DataFrame:
         peers.LDA: scores.moved(peers.lda(data, COMMUNITIES, seed), data.users, users),
     }
     on_day = [bool((day.communities["verdict"] == "real").any()) for day in found[1:]]
+    looser = [bool((day.communities["q_value"].drop_nulls() <= LOOSER).any()) for day in found[1:]]
     told: dict[tuple[str, str], float | None] = {
         (peers.COTERIE, "real on a day"): float(np.mean(on_day)),
+        (peers.COTERIE, "below the looser level on a day"): float(np.mean(looser)),
         (peers.COTERIE, "ever real"): float(any(on_day)),
         (peers.COTERIE, "by diagnostic"): float(on_day[-1]),
         (peers.COTERIE, "groups"): float(main["community_id"].n_unique()),
@@ -157,7 +160,8 @@ def _false(rows: pl.DataFrame) -> str:
     ]
     daily = [
         f"{world}: {show.cell([100 * v for v in _values(rows, peers.COTERIE, 'real on a day', world)], 1)} % of tested days, "
-        f"{_share(_values(rows, peers.COTERIE, 'ever real', world))} worlds on any of seven days"
+        f"{_share(_values(rows, peers.COTERIE, 'ever real', world))} worlds on any of seven days; at q <= {LOOSER} it would be "
+        f"{show.cell([100 * v for v in _values(rows, peers.COTERIE, 'below the looser level on a day', world)], 1)} % of days"
         for world in (NO_PREFERENCES, FEED_ONLY)
     ]
     return (
@@ -183,4 +187,4 @@ def _power(rows: pl.DataFrame) -> str:
     return "Planted communities matched by a claimed group:\n\n" + show.table(head, lines)
 
 
-SECTION = Section("nulls", "False discoveries", settings, measure, render)
+SECTION = Section("nulls", "False discoveries", settings, measure, render, version=2)

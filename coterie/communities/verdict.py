@@ -17,8 +17,7 @@ from coterie.communities.profile import distinctive, names_of, summary_of
 from coterie.interests import benjamini_hochberg
 from coterie.tables import COMMUNITIES
 
-# Measured on platforms without structure, a level of 0.05 called something real on a tenth of the days
-# (benchmarks.nulls): members are few in the first days, and one draw of the feed serves all of them.
+# On platforms without structure a level of 0.05 calls something real on too many days (benchmarks.nulls shows both).
 REAL = 0.02
 FEWEST_TESTED = 20.0
 # Evidence of the test counts half after as many days, so that a community that stops being one is found out.
