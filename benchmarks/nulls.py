@@ -46,8 +46,9 @@ def measure(setting: Setting, seed: int) -> pl.DataFrame:
 
     Measures: `groups` it returns of at least 20 users; `claims` 1 if there are two or more; `by diagnostic` 1 if its own
     usual diagnostic speaks of structure; for Coterie `real on a day`, the share of the seven tested days with any
-    community that is real, `below the looser level on a day` the same at q <= 0.05, and `ever real`. Where communities are planted: `planted` and `matched`, and
-    `groups matched`, the share of claimed groups that match a planted one. Coterie claims what is `real`.
+    community that is real, `below the looser level on a day` the same at q <= 0.05, and `ever real`. Where communities
+    are planted: `planted` and `matched`, and `groups matched`, the share of claimed groups that match a planted one.
+    Coterie claims what is `real`.
     """
     world = str(setting["world"])
     scenario = Scenario(
