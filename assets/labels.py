@@ -9,7 +9,7 @@ import polars as pl
 from assets import gold
 from assets.gate import Candidate, Yielded, gate, markdown
 from assets.tables import shares, table_asset, today
-from coterie.labels.base import Labelled, Labeller, item_labels
+from coterie.labels.base import Labelled, Labeller, item_labels, texts_of
 from coterie.labels.look import examples, figures
 from coterie.labels.preview import preview_of
 from coterie.tables import ITEM_LABELS
@@ -31,7 +31,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     @table_asset(
         ITEM_LABELS,
         days,
-        deps=["raw_items"],
+        deps=["raw_items", "label_vocabulary"],
         kinds={"python", "anthropic"},
         says="The interests of each item that is new or changed. An item that no interest fits has no row.",
         checks={
@@ -45,13 +45,11 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     def labels(
         context: dg.AssetExecutionContext, storage: Storage, log: Log, labeller: LabellerChoice
     ) -> Iterator[Yielded]:
-        lake = storage.lake
-        items = lake.read("raw_items", today(context))
+        day, lake = today(context), storage.lake
+        items = lake.read("raw_items", day)
         taxonomy = log.taxonomy()
-        chosen = labeller.make(taxonomy)
-        texts = items.unique("text_hash", keep="first", maintain_order=True).select(
-            "text_hash", "text", "hashtags", "language"
-        )
+        chosen = labeller.make(taxonomy, lake.read("label_vocabulary", day))
+        texts = texts_of(items)
         planned = _announce(context, chosen, texts)
         labelled = chosen.label(texts)
         frame = item_labels(items, labelled, chosen, taxonomy.version)
@@ -79,7 +77,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                         **shares(**figures(labelled)),
                         "labeller": f"{chosen.name} {chosen.model}",
                         "taxonomy_version": taxonomy.version,
-                        **gold.described(lake, today(context), people, version, frame),
+                        **gold.described(lake, day, people, version, frame),
                         "examples": dg.MetadataValue.md(markdown(examples(items, labelled))),
                         **planned,
                     },

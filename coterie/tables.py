@@ -187,6 +187,20 @@ ITEM_LABELS = Table(
         _text("taxonomy_version", "Version of the taxonomy that the label belongs to"),
     ),
 )
+LABEL_VOCABULARY = Table(
+    "label_vocabulary",
+    "labels",
+    "a word of the log's own and an interest that it goes with, as of D",
+    ("language", "token", "interest_id"),
+    (
+        _text("language", "en or zh"),
+        _text("token", "The word or pair of characters; * for all of them together"),
+        _text("interest_id", "The interest, an id of the taxonomy; * for all texts, whatever they are about"),
+        _number("texts", "Texts with it whose keywords leave no doubt (of *: all texts); older ones count less"),
+    ),
+    # A rare word can be somebody's name.
+    private=True,
+)
 LABEL_QUALITY = Table(
     "label_quality",
     "labels",
@@ -518,6 +532,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
             RAW_ITEMS,
             QUARANTINE,
             ENGAGEMENT,
+            LABEL_VOCABULARY,
             ITEM_LABELS,
             LABEL_QUALITY,
             INTEREST_DAILY,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import dagster as dg
+import polars as pl
 from pydantic import Field
 
 from coterie.labels.base import Labeller
@@ -78,12 +79,12 @@ class LabellerChoice(dg.ConfigurableResource):
     mode: Literal["batch", "online"] = Field(description="Message batches, or one by one (COTERIE_LABEL_MODE)")
     budget_usd: str = Field(description="Most that one run may spend, in US dollars (COTERIE_LABEL_BUDGET_USD)")
 
-    def make(self, taxonomy: Taxonomy) -> Labeller:
-        """The labeller for a taxonomy."""
+    def make(self, taxonomy: Taxonomy, vocabulary: pl.DataFrame | None = None) -> Labeller:
+        """The labeller for a taxonomy; the local one also reads the log's own words (LABEL_VOCABULARY)."""
         from coterie.labels.local import LocalLabeller
 
         if self.labeller == "local":
-            return LocalLabeller(taxonomy)
+            return LocalLabeller(taxonomy, vocabulary)
         # The SDK takes its key and base URL from its own environment variables.
         import anthropic
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import polars as pl
 
 from coterie.errors import LabelError
-from coterie.labels.base import Labeller
+from coterie.labels.base import Labeller, texts_of
 from coterie.labels.gold import ANSWERS, DRAWN, VERDICTS, GoldSet, Version
 from resources.lake import Lake, locked
 
@@ -123,11 +123,7 @@ def labelled_texts(lake: Lake, first: date | None, last: date | None) -> tuple[p
         said = pl.col("text").str.strip_chars().str.len_chars() > 0
         items = lake.read("raw_items", day).filter(said | (pl.col("hashtags").str.strip_chars("[] ") != ""))
         labels = lake.read("item_labels", day)
-        texts.append(
-            items.select("text_hash", "text", "hashtags", "language").unique(
-                "text_hash", keep="first", maintain_order=True
-            )
-        )
+        texts.append(texts_of(items))
         found = items.select("item_id", "text_hash").join(labels, on="item_id", how="left")
         found = found.unique(["text_hash", "interest_id"], keep="first", maintain_order=True)
         note = version_on(lake, day)

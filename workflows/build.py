@@ -2,7 +2,18 @@
 
 import dagster as dg
 
-from assets import communities, gold, graphs, ingest, interests, labels, reports, strategies, transforms
+from assets import (
+    communities,
+    gold,
+    graphs,
+    ingest,
+    interests,
+    labels,
+    reports,
+    strategies,
+    transforms,
+    vocabulary,
+)
 from resources.configurable import LabellerChoice, Log, Method, Storage
 from resources.dbt import Dbt
 from resources.settings import PROJECT, Settings
@@ -21,7 +32,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     storage = Storage(home=str(settings.home.absolute()))
     daily = daily_job(days)
     dbt = Dbt(PROJECT / "dbt_project", home=settings.home, disclosure_k=settings.disclosure_size)
-    stages = (ingest, labels, gold, interests, graphs, communities, strategies, reports)
+    stages = (ingest, vocabulary, labels, gold, interests, graphs, communities, strategies, reports)
     return dg.Definitions(
         assets=[*(asset for stage in stages for asset in stage.build(days)), *transforms.build(days, dbt)],
         resources={

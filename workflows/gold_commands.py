@@ -81,12 +81,13 @@ def label_command() -> None:
     from resources.configurable import LabellerChoice, Storage
 
     settings = load_settings()
-    store, taxonomy = GoldStore(settings.home), _taxonomy(settings)
+    store, taxonomy, lake = GoldStore(settings.home), _taxonomy(settings), Lake(settings.home)
+    learnt = lake.days("label_vocabulary")
     labeller = LabellerChoice(
         storage=Storage(home=str(store.home)), labeller=settings.labeller, model=settings.label_model,
         mode=settings.label_mode, budget_usd=str(settings.label_budget_usd),
-    ).make(taxonomy)  # fmt: skip
-    texts, _ = labelled_texts(Lake(settings.home), None, None)
+    ).make(taxonomy, lake.read("label_vocabulary", learnt[-1]) if learnt else None)  # fmt: skip
+    texts, _ = labelled_texts(lake, None, None)
     wanted = texts.join(store.read().drawn, on="text_hash", how="semi")
     if wanted.is_empty():
         raise LabelError(f"{store.folder}: found no drawn text in the lake; expected some: see `coterie gold draw`")

@@ -41,7 +41,7 @@ def other_jobs(days: dg.PartitionsDefinition) -> list[dg.JobDefinition | Unresol
     """`label_items` and `forget_users`."""
     labels = dg.define_asset_job(
         "label_items",
-        selection=dg.AssetSelection.assets("item_labels"),
+        selection=dg.AssetSelection.assets("label_vocabulary", "item_labels"),
         partitions_def=days,
         description="Only the labels of a day's new items.",
     )

@@ -54,6 +54,13 @@ class Labeller(Protocol):
         """
 
 
+def texts_of(items: pl.DataFrame) -> pl.DataFrame:
+    """The different texts of RAW_ITEMS, as labellers take them: text_hash, text, hashtags, language."""
+    return items.unique("text_hash", keep="first", maintain_order=True).select(
+        "text_hash", "text", "hashtags", "language"
+    )
+
+
 def item_labels(items: pl.DataFrame, labelled: Labelled, labeller: Labeller, taxonomy_version: str) -> pl.DataFrame:
     """Rows of ITEM_LABELS for items whose texts were labelled.
 

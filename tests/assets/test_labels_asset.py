@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from assets import labels
-from coterie.tables import TABLES
+from coterie.tables import LABEL_VOCABULARY, TABLES
 from coterie.taxonomy import load_taxonomy
 from resources.configurable import LabellerChoice, Log, Storage
 from resources.lake import Lake
@@ -54,8 +54,9 @@ def put_items(home: Path) -> None:
     ]
     frame = pl.DataFrame([dict.fromkeys(table.schema) | row for row in rows], schema=table.schema)
     lake = Lake(home)
-    with lake.stage(table, DAY, frame) as staged:
-        lake.publish(staged)
+    for made, rows_of in ((table, frame), (LABEL_VOCABULARY, LABEL_VOCABULARY.empty())):
+        with lake.stage(made, DAY, rows_of) as staged:
+            lake.publish(staged)
 
 
 def test_the_ui_says_what_will_be_and_what_was_bought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

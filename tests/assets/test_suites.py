@@ -17,6 +17,7 @@ SOUND: dict[str, dict[str, object]] = {
     "raw_events": {"kind": "watch"},
     "raw_items": {"language": "en", "text_hash": "0" * 32, "content_hash": "f" * 32},
     "quarantine": {"table_name": "raw_events"},
+    "label_vocabulary": {"language": "en"},
     "item_labels": {"labeller": "local"},
     "interest_graph": {"source": "a", "target": "b"},
     "user_graph": {"source": "a", "target": "b"},

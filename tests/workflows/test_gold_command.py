@@ -15,7 +15,7 @@ from assets import labels as labels_asset
 from coterie.errors import CoterieError, LabelError
 from coterie.labels.base import Labelled, item_labels
 from coterie.labels.local import LocalLabeller
-from coterie.tables import ITEM_LABELS, RAW_ITEMS
+from coterie.tables import ITEM_LABELS, LABEL_VOCABULARY, RAW_ITEMS
 from coterie.taxonomy import load_taxonomy
 from resources.configurable import LabellerChoice, Log, Storage
 from resources.gold import LABELLED_BY, GoldStore, as_note, version_of, version_on
@@ -60,7 +60,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         items = pl.DataFrame([dict.fromkeys(RAW_ITEMS.schema) | row for row in rows], schema=RAW_ITEMS.schema)
         labelled: Labelled = LOCAL.label(items)
         frame = item_labels(items, labelled, LOCAL, TAXONOMY.version)
-        for table, made, notes in ((RAW_ITEMS, items, {}), (ITEM_LABELS, frame, {LABELLED_BY: as_note(VERSION)})):
+        tables = (
+            (RAW_ITEMS, items, {}),
+            (LABEL_VOCABULARY, LABEL_VOCABULARY.empty(), {}),
+            (ITEM_LABELS, frame, {LABELLED_BY: as_note(VERSION)}),
+        )
+        for table, made, notes in tables:
             with lake.stage(table, day, made, notes) as staged:
                 lake.publish(staged)
     return tmp_path / "home"
