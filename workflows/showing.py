@@ -53,6 +53,7 @@ def show(out: Console, lake: Lake, day: date, settings: Settings) -> None:
         out.print(SCORES, highlight=False)
     if truth is not None:
         out.print(_lives(lake, truth, day))
+        out.print(_changes_of_taste(truth, day), highlight=False)
     report = settings.home.absolute() / "reports" / f"{day}.html"
     default = Settings.model_fields
     # What the next command needs in order to see the same tables.
@@ -129,6 +130,15 @@ def _lives(lake: Lake, truth: Truth, last: date) -> RichTable | str:
         found.with_columns(pl.col("found_on").cast(pl.String).fill_null("not within two days")),
         {"day": "day", "event": "event", "community": "true community", "found_on": "noticed"},
     )
+
+
+def _changes_of_taste(truth: Truth, last: date) -> str:
+    """Why suggestions of earlier days may rightly miss: what was true of a community then is no longer."""
+    drifted = truth.lineage.filter(pl.col("event") == "drifted", pl.col("day") <= last).sort("day", "community")
+    told = ", ".join(f"{community} from {day} on" for day, community in drifted.select("day", "community").iter_rows())
+    if not told:
+        return ""
+    return f"Came to want other things in truth, so what was suggested before misses: community {told}.\n"
 
 
 def _table(title: str, frame: pl.DataFrame, columns: dict[str, str], of: int | None = None) -> RichTable | str:
