@@ -101,6 +101,8 @@ def render(rows: pl.DataFrame, folder: Path) -> str:
         "behind them.\n"
         "- The interval of a supply gap allows for chance in what was supplied. The truth takes supply as it came, so this "
         "interval should hold more often than it says.\n"
+        "- The interval also allows for as much change until next week as was seen within the week, which the truth of "
+        "that week does not know. This, too, makes it hold more often than it says.\n"
         "- The scorecard measures a suggestion again on later days by the same measure. An error that both share, such as a "
         "wrong label, shows here and not there.",
         _points_plot(rows, folder),

@@ -28,6 +28,7 @@ from coterie.strategies.propose import (
     Days,
     _candidates,
     _estimate,
+    changes_of_day,
     citable,
     strategies_of_day,
 )
@@ -132,7 +133,8 @@ def candidates(last: LastDay) -> pl.DataFrame:
     if tested.is_empty():
         columns = {"effect": pl.Float64, "effect_low": pl.Float64, "effect_high": pl.Float64}
         return tested.with_columns(pl.lit(None, t).alias(c) for c, t in columns.items())
-    return _estimate(tested.sort("kind", *PAIR))
+    changes = changes_of_day(day=last.on, days=last.days, communities=last.cited["community_id"])
+    return _estimate(tested.join(changes, on="community_id", how="left").sort("kind", *PAIR))
 
 
 # What other ways of choosing would choose, and what it brings.

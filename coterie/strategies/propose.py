@@ -18,9 +18,10 @@ import polars as pl
 from scipy.stats import false_discovery_control, norm
 
 from coterie.strategies import wording
+from coterie.strategies.change import CHANGE_SCHEMA, parts, weekly_change
 from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAP, MIN_USERS, SHARE, WINDOW_DAYS, measure
 from coterie.strategies.placebo import placebo
-from coterie.strategies.shrinkage import shrink
+from coterie.strategies.shrinkage import Z90, shrink
 from coterie.strategies.window import window_from_frames
 from coterie.tables import STRATEGIES
 
@@ -87,10 +88,30 @@ def strategies_of_day(
         communities=communities,
         outcomes=measure(window, supply, disclosure_k),
         placebos=placebo(window, supply, day),
+        changes=changes_of_day(day=day, days=days, communities=cited["community_id"]),
         interest_graph=interest_graph,
         taxonomy=taxonomy,
         disclosure_k=disclosure_k,
     )
+
+
+def changes_of_day(*, day: date, days: Days, communities: pl.Series) -> pl.DataFrame:
+    """What `change.weekly_change` gives for the window that suggestions of a day are made from.
+
+    Args:
+        day: the day.
+        days: as for `strategies_of_day`.
+        communities: ids of the communities that may be cited.
+    """
+    start, before = day - timedelta(days=WINDOW_DAYS - 1), day - timedelta(days=WINDOW_DAYS)
+    first, last = (
+        window_from_frames(
+            start=a, end=b, members_on=before, prior_on=before, communities=communities, engagement=days.engagement,
+            labels=days.labels, memberships=days.memberships, user_interests=days.user_interests,
+        )
+        for a, b in parts(start, day)
+    )  # fmt: skip
+    return weekly_change(first, last)
 
 
 def citable(communities: pl.DataFrame, disclosure_k: int) -> pl.DataFrame:
@@ -106,6 +127,7 @@ def propose(
     interest_graph: pl.DataFrame,
     taxonomy: pl.DataFrame,
     placebos: pl.DataFrame | None = None,
+    changes: pl.DataFrame | None = None,
     disclosure_k: int = MIN_USERS,
 ) -> pl.DataFrame:
     """Suggestions from the outcomes of the last complete window.
@@ -120,8 +142,9 @@ def propose(
             share of the others' engagement: a gap that everybody feels is not repeated for each community.
 
     A row is kept at q <= 0.10 over the day's candidates of all kinds. It is `proposed` if the lower end of its 90 %
-    interval is above zero as well. The interval is that of the shrunk effect, widened on both sides by the bias bound
-    of the outcome; `std_error` is the posterior standard deviation without that bound. Sensitive interests are kept
+    interval is above zero as well. The interval is that of the shrunk effect, widened on both sides by what the
+    community's preferences may change until it is acted on, and by the bias bound of the outcome; `std_error` is the
+    posterior standard deviation with that change and without that bound. Sensitive interests are kept
     for analysis, with no action, and are never proposed. What cannot be evaluated is listed without a number, one row
     a community and kind at most.
 
@@ -132,6 +155,7 @@ def propose(
         interest_graph: INTEREST_GRAPH of the day.
         taxonomy: interest_id, interest, sensitive. Interests that are missing there are treated as sensitive.
         placebos: what `placebo.placebo` returns for the same window; goes into the evidence.
+        changes: what `change.weekly_change` returns for it; None or a community that is not there: none is allowed for.
         disclosure_k: least number of users that a number may rest on.
 
     Returns:
@@ -145,6 +169,9 @@ def propose(
         candidates = candidates.with_columns(placebo=pl.lit(None, dtype=pl.Float64))
     else:
         candidates = candidates.join(placebos, on=["community_id", "interest_id", "metric"], how="left")
+    candidates = candidates.join(
+        pl.DataFrame(schema=CHANGE_SCHEMA) if changes is None else changes, on="community_id", how="left"
+    )
     candidates = candidates.join(taxonomy.select("interest_id", "interest", "sensitive"), on="interest_id", how="left")
     candidates = candidates.with_columns(
         pl.col("interest").fill_null(pl.col("interest_id")), pl.col("sensitive").fill_null(True)
@@ -228,6 +255,7 @@ def _estimate(candidates: pl.DataFrame) -> pl.DataFrame:
     p = np.ones(n)
     p[mask] = norm.sf(difference[mask] / error[mask])
     q = false_discovery_control(p, method="bh")
+    change = candidates["change"].fill_null(0.0).to_numpy()
     columns = {name: np.full(n, np.nan) for name in ("effect", "effect_low", "effect_high", "sd", "spread")}
     kinds = candidates["kind"].to_numpy()
     for kind in KINDS:
@@ -235,10 +263,15 @@ def _estimate(candidates: pl.DataFrame) -> pl.DataFrame:
         # On the scale sqrt(p (1 - p)) errors depend on sample size alone and effects of rare and common interests are
         # alike, so that one prior can serve them all.
         posterior = shrink(difference[rows] / scale[rows], error[rows] / scale[rows])
-        columns["effect"][rows] = posterior.mean * scale[rows]
-        columns["sd"][rows] = posterior.sd * scale[rows]
-        columns["effect_low"][rows] = posterior.low * scale[rows] - bias[rows]
-        columns["effect_high"][rows] = posterior.high * scale[rows] + bias[rows]
+        effect = posterior.mean * scale[rows]
+        moved = change[rows] * np.abs(effect)
+        # What is not known of the past and what the future changes are independent: their squares add up.
+        columns["effect"][rows] = effect
+        columns["sd"][rows] = np.hypot(posterior.sd * scale[rows], moved)
+        columns["effect_low"][rows] = effect - np.hypot(effect - posterior.low * scale[rows], Z90 * moved) - bias[rows]
+        columns["effect_high"][rows] = (
+            effect + np.hypot(posterior.high * scale[rows] - effect, Z90 * moved) + bias[rows]
+        )
         columns["spread"][rows] = posterior.spread
     return candidates.with_columns(
         usable=pl.Series(mask), p_value=pl.Series(p), q_value=pl.Series(q),
@@ -341,6 +374,7 @@ def _evidence(day: date, row: Mapping[str, Any], candidates: int, disclosure_k: 
         "raw_difference": rounded(row["difference"]),
         "raw_std_error": rounded(row["std_error"]),
         "bias_bound": rounded(row["bias_bound"]),
+        "weekly_change": rounded(row["change"]),
         "shrinkage": {
             "method": "adaptive shrinkage, mixture of half-normals at zero",
             "kept_share": rounded(row["effect"] / row["difference"]) if row["difference"] else None,

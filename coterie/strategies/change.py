@@ -1,0 +1,76 @@
+"""How much a community's preferences change within a week, and what that says of the next.
+
+An effect is measured on the week that ended, and used in the weeks that follow. Where preferences drift, the interval of
+what was is not an interval of what will be. So the window's first three days are compared with its last three, beyond
+what sampling explains, and as much change is allowed for until the next window, by the distance between them.
+"""
+
+from datetime import date, timedelta
+
+import polars as pl
+
+from coterie.strategies.outcome import WINDOW_DAYS
+from coterie.strategies.window import Window, share_sums
+
+PART_DAYS = 3  # at either end of the window; the day between is left out, so that change shows
+# Middles of the parts are 4 days apart, those of this window and the next 7; a steady trend changes in proportion.
+DISTANCE = (WINDOW_DAYS / (WINDOW_DAYS - PART_DAYS)) ** 2
+CHANGE_SCHEMA: dict[str, type[pl.DataType]] = {"community_id": pl.String, "change": pl.Float64}
+_DIFFERENCES: dict[str, type[pl.DataType]] = {
+    "community_id": pl.String,
+    "interest_id": pl.String,
+    "difference": pl.Float64,
+    "variance": pl.Float64,
+}
+
+
+def parts(start: date, end: date) -> tuple[tuple[date, date], tuple[date, date]]:
+    """First and last day of the window's first part, and of its last."""
+    length = timedelta(days=PART_DAYS - 1)
+    return (start, start + length), (end - length, end)
+
+
+def weekly_change(first: Window, last: Window) -> pl.DataFrame:
+    """Relative change of each community's preferences until the next window.
+
+    A preference is the share of the members' engagement that goes to an interest, less that share elsewhere. The sum
+    over interests of the squared change between the parts, less its sampling variance, is set against the sum of the
+    squared preferences, less theirs (a moment estimator of a variance component), and scaled to the distance of two
+    windows. One figure for a community, since the interests on their own are too noisy for one each.
+
+    Args:
+        first: the window's first part.
+        last: its last part, for the same members.
+
+    Returns:
+        CHANGE_SCHEMA, sorted: `change` is the standard deviation of the change as a share of the preference; 0 where
+        the parts differ by no more than chance explains. Communities that cannot be measured are left out.
+    """
+    pair = ["community_id", "interest_id"]
+    both = _differences(first).join(_differences(last), on=pair, suffix="_last").sort(pair)
+    noise = pl.col("variance") + pl.col("variance_last")
+    moved = (pl.col("difference_last") - pl.col("difference")) ** 2 - noise
+    mean = (pl.col("difference_last") + pl.col("difference")) / 2
+    return (
+        both.group_by("community_id", maintain_order=True)
+        .agg(moved=moved.sum(), preferred=(mean**2 - noise / 4).sum())
+        .filter(pl.col("preferred") > 0)
+        .select("community_id", change=(DISTANCE * (pl.col("moved") / pl.col("preferred")).clip(0)).sqrt())
+        .cast(CHANGE_SCHEMA)  # type: ignore[arg-type]
+    )
+
+
+def _differences(window: Window) -> pl.DataFrame:
+    """_DIFFERENCES of all pairs that can be measured."""
+    members = share_sums(window, window.members)
+    others = share_sums(window, window.everyone()).minus(members)
+    shape = members.y.shape
+    return pl.DataFrame(
+        {
+            "community_id": [c for c in window.communities for _ in range(shape[1])],
+            "interest_id": list(window.interests) * shape[0],
+            "difference": (members.ratio() - others.ratio()).ravel(),
+            "variance": (members.variance() + others.variance()).ravel(),
+        },
+        schema=_DIFFERENCES,
+    ).filter(pl.col("difference").is_finite(), pl.col("variance").is_finite())

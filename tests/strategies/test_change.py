@@ -1,0 +1,107 @@
+"""How much preferences change: exact where there is no noise, nothing where nothing changes, and what it does to rows."""
+
+import json
+from datetime import date
+
+import numpy as np
+import polars as pl
+import pytest
+from test_propose import outcome, outcomes, proposed_from
+
+from coterie.strategies.change import DISTANCE, PART_DAYS, parts, weekly_change
+from coterie.strategies.propose import PROPOSED
+from coterie.strategies.shrinkage import Z90
+from coterie.strategies.window import Window, build_window
+
+INTERESTS = ("a", "b", "c")
+LABELS = pl.DataFrame({"item_id": list(INTERESTS), "interest_id": list(INTERESTS), "weight": [1.0] * 3})
+NOTHING_BEFORE = pl.DataFrame(schema={"user_id": pl.String, "interest_id": pl.String, "engaged": pl.Float64})
+DAY = date(2024, 3, 20)
+
+
+def window(shares: dict[str, tuple[float, ...]], users: int, acts: int, rng: np.random.Generator | None) -> Window:
+    """Users of groups `shares` names, each with so many acts; spread exactly as the shares say without an `rng`."""
+    rows, members = [], []
+    for group, share in shares.items():
+        for n in range(users):
+            counts = rng.multinomial(acts, share) if rng else np.array(share) * acts
+            rows += [(f"{group}{n}", i, float(c)) for i, c in zip(INTERESTS, counts, strict=True) if c > 0]
+            members += [(f"{group}{n}", group)] if group != "others" else []
+    engagement = pl.DataFrame(rows, schema=["user_id", "item_id", "strength"], orient="row").with_columns(
+        day=pl.lit(DAY), exposures=pl.lit(1, pl.Int64), exposure_logged=pl.lit(False)
+    )
+    belongs = pl.DataFrame(members, schema={"user_id": pl.String, "community_id": pl.String}, orient="row")
+    return build_window(engagement=engagement, labels=LABELS, members=belongs, prior=NOTHING_BEFORE)
+
+
+EVEN = (0.4, 0.3, 0.3)
+
+
+def test_parts_are_the_ends_of_the_window() -> None:
+    (first, then), (before, last) = parts(date(2024, 3, 14), DAY)
+    assert (first, last) == (date(2024, 3, 14), DAY)
+    assert (then - first).days == (last - before).days == PART_DAYS - 1
+    assert pytest.approx((7 / 4) ** 2) == DISTANCE
+
+
+def test_without_noise_it_is_the_change_over_the_preference() -> None:
+    first = window({"c": (0.8, 0.1, 0.1), "others": EVEN}, users=20, acts=10, rng=None)
+    last = window({"c": (0.6, 0.2, 0.2), "others": EVEN}, users=20, acts=10, rng=None)
+    # Preferences (0.4, -0.2, -0.2), then (0.2, -0.1, -0.1): in the mean (0.3, -0.15, -0.15), changed by two thirds.
+    (row,) = weekly_change(first, last).iter_rows()
+    assert row == ("c", pytest.approx(2 / 3 * 7 / 4))
+
+
+def test_what_stays_the_same_has_not_changed() -> None:
+    same = window({"c": (0.8, 0.1, 0.1), "others": EVEN}, users=20, acts=10, rng=None)
+    assert weekly_change(same, same)["change"].to_list() == [0.0]
+
+
+def test_chance_is_not_taken_for_change() -> None:
+    """Users who draw anew from the same shares: the squared change is nothing in the mean, before it is cut at zero."""
+    found = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        halves = [window({"c": (0.6, 0.2, 0.2), "others": EVEN}, users=60, acts=8, rng=rng) for _ in range(2)]
+        found.append(weekly_change(*halves)["change"].item())
+    squares = np.array(found) ** 2 / DISTANCE
+    assert np.mean(squares == 0) > 0.4, "half of the estimates should be below zero"
+    assert squares.mean() < 0.1
+
+
+def test_real_change_is_told_from_chance() -> None:
+    found = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        first = window({"c": (0.8, 0.1, 0.1), "others": EVEN}, users=100, acts=8, rng=rng)
+        last = window({"c": (0.6, 0.2, 0.2), "others": EVEN}, users=100, acts=8, rng=rng)
+        found.append(weekly_change(first, last)["change"].item() ** 2)
+    assert np.mean(found) == pytest.approx((2 / 3 * 7 / 4) ** 2, rel=0.15)
+
+
+def test_a_group_without_preferences_cannot_be_measured() -> None:
+    flat = window({"c": EVEN, "others": EVEN}, users=20, acts=10, rng=None)
+    assert weekly_change(flat, flat).is_empty()
+
+
+def of(change: float | None) -> pl.DataFrame:
+    rows = [outcome("c0", i, difference=d, value=0.2 + d) for i, d in (("d0.i00", 0.12), ("d0.i01", 0.1))]
+    changes = pl.DataFrame({"community_id": ["c0"], "change": [change]}).drop_nulls()
+    return proposed_from(outcomes(*rows), changes=changes).sort("interest_id")
+
+
+def test_change_widens_both_sides_as_independent_errors_do() -> None:
+    before, after = of(None), of(0.2)
+    assert before["effect"].to_list() == after["effect"].to_list()
+    for was, now in zip(before.iter_rows(named=True), after.iter_rows(named=True), strict=True):
+        moved = 0.2 * was["effect"]
+        assert now["std_error"] == pytest.approx(np.hypot(was["std_error"], moved))
+        for end in ("effect_low", "effect_high"):
+            assert abs(now[end] - now["effect"]) == pytest.approx(np.hypot(was[end] - was["effect"], Z90 * moved))
+        assert json.loads(now["evidence"])["weekly_change"] == 0.2
+        assert json.loads(was["evidence"])["weekly_change"] is None
+
+
+def test_a_community_that_changes_fast_gets_no_proposal() -> None:
+    assert set(of(0.1)["status"]) == {PROPOSED}
+    assert set(of(1.0)["status"]) == {"withheld: the interval reaches zero"}
