@@ -12,6 +12,7 @@ from scipy import sparse
 from coterie.matrices import Matrix, codes, ids_of, matrix, product
 
 WINDOW_DAYS = 14  # older engagements are known by interest only
+RECENT_DAYS = 3
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,14 @@ class Acts:
         engaged: (n, m) decayed engagement over its dispersion, which makes sums behave like counts.
         labels: (m, J) share of the item that an interest has; a row of zeros for an item without a label.
         earlier: (n, J) engagements before the window, by interest.
+        recent: (n, m) those of the last `RECENT_DAYS` days, part of `engaged`.
     """
 
     users: pl.Series
     engaged: Matrix
     labels: Matrix
     earlier: Matrix
+    recent: Matrix
 
     def take(self, rows: np.ndarray) -> "Acts":
         """Some of the users, by place."""
@@ -37,6 +40,7 @@ class Acts:
             users=self.users.gather(rows),
             engaged=sparse.csr_array(self.engaged[rows]),
             earlier=sparse.csr_array(self.earlier[rows]),
+            recent=sparse.csr_array(self.recent[rows]),
         )
 
 
@@ -61,7 +65,7 @@ def acts_of(
     age = (pl.col("day").max() - pl.col("day")).dt.total_days()
     did = (
         engagement.drop_nulls(["user_id", "item_id", "strength"])
-        .select("user_id", "item_id", strength=pl.col("strength") * 0.5 ** (age / half_life_days))
+        .select("user_id", "item_id", age=age, strength=pl.col("strength") * 0.5 ** (age / half_life_days))
         .filter(pl.col("strength") > 0)
     )
     before = user_interests.filter(pl.col("engaged") > 0)
@@ -77,7 +81,9 @@ def acts_of(
     earlier = sparse.csr_array(known - product(strength, label))
     earlier.data = np.where(earlier.data > 1e-6, earlier.data, 0.0) / dispersion
     earlier.eliminate_zeros()
-    return Acts(users=users, engaged=engaged, labels=label, earlier=earlier)
+    late = matrix(did.filter(pl.col("age") < RECENT_DAYS), "user_id", users, "item_id", items, "strength")
+    recent = sparse.csr_array(late / dispersion)
+    return Acts(users=users, engaged=engaged, labels=label, earlier=earlier, recent=recent)
 
 
 def places(groups: pl.DataFrame, users: pl.Series) -> np.ndarray:

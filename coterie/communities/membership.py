@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from coterie.communities.acts import Acts
+from coterie.communities.acts import Acts, places
 from coterie.communities.identity import keep_ids
 from coterie.communities.mixture import Foretold, Groups, fit, foretold
+from coterie.communities.recent import merge_current
 from coterie.communities.starts import YESTERDAY, starts
 from coterie.graphs import stable_hashes
-from coterie.matrices import Array, codes
+from coterie.matrices import Array, codes, ids_of
 from coterie.tables import MEMBERSHIPS
 
 MAIN = 0.5
@@ -38,7 +39,8 @@ def memberships(
 
     Leiden proposes partitions (`starts`); from each the mixture is fitted and foretells engagements that were held out.
     The one that foretells most is taken, unless yesterday's communities do as well within a standard error: what
-    cannot be told apart stays as it is. The mixture then judges all users, so that users who were not in the graph are
+    cannot be told apart stays as it is. Groups whose members have come to do the same are merged (`recent`). The mixture
+    then judges all users, so that users who were not in the graph are
     judged by the same measure, and a user of one engagement is not forced into a group. Communities with fewer than
     `min_size` main members are dissolved.
 
@@ -68,6 +70,9 @@ def memberships(
     start = np.full(len(acts.users), -1, dtype=np.int64)
     start[codes(seen.users, acts.users)] = found[chosen][0]
     posterior, main = settle(acts, start, min_size)
+    current = merge_current(acts, main, _of_yesterday(acts, yesterday), min_size)
+    if current.max(initial=-1) < main.max(initial=-1):
+        posterior, main = _joined(posterior, main, current), current
     names = keep_ids(day, acts.users, main, yesterday)
     user, group = np.nonzero(posterior >= KEPT)
     frame = pl.DataFrame(
@@ -80,6 +85,23 @@ def memberships(
         }
     )
     return MEMBERSHIPS.conform(frame), tried
+
+
+def _joined(posterior: Array, main: Groups, current: Groups) -> Array:
+    """(n, G') probabilities of merged groups: the sums of those of their parts."""
+    joined = np.zeros((len(posterior), int(current.max()) + 1))
+    for group in range(posterior.shape[1]):
+        joined[:, current[main == group][0]] += posterior[:, group]
+    return joined
+
+
+def _of_yesterday(acts: Acts, yesterday: pl.DataFrame | None) -> Groups:
+    """(n,) main community of the day before as a number, -1 for none."""
+    if yesterday is None:
+        return np.full(len(acts.users), -1, dtype=np.int64)
+    main = yesterday.filter("is_primary")
+    ids = ids_of(main["community_id"])
+    return places(main.select("user_id", group=codes(main["community_id"], ids)), acts.users)
 
 
 def _sample(users: pl.Series, size: int) -> npt.NDArray[np.int64]:

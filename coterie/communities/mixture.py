@@ -66,13 +66,14 @@ class Foretold:
         return float(difference.sum()) / error if error > 0 else 0.0
 
 
-def fit(acts: Acts, start: Groups, min_size: int) -> Fit:
+def fit(acts: Acts, start: Groups, min_size: int, rounds: int = ROUNDS) -> Fit:
     """Fit the mixture from a partition.
 
     Args:
         acts: of n users.
         start: (n,) group of each user from 0, -1 for none.
         min_size: a component with less expected users is dropped.
+        rounds: of expectation maximisation; with few, groups stay near the start.
 
     Returns:
         The fit; columns of dropped components are 0.
@@ -80,23 +81,31 @@ def fit(acts: Acts, start: Groups, min_size: int) -> Fit:
     posterior = np.zeros((len(start), int(start.max(initial=-1)) + 2))
     posterior[np.arange(len(start)), start + 1] = 1.0
     model = _Model(acts)
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         log = model.log_evidence(posterior)
         weight = np.exp(log - log.max(axis=1, keepdims=True))
         posterior = _without_small(weight / weight.sum(axis=1, keepdims=True), min_size)
     return Fit(posterior, model.shares(posterior))
 
 
-def foretold(acts: Acts, start: Groups, min_size: int) -> Foretold:
-    """Fit on four fifths of the engagements and foretell the others, always the same ones of equal acts."""
+def foretold(acts: Acts, start: Groups, min_size: int, rounds: int = ROUNDS, fifth: int = 0) -> Foretold:
+    """Fit on four fifths of the engagements and foretell the others, always the same ones of equal acts.
+
+    Args:
+        acts: of n users.
+        start: as for `fit`, as are the next two.
+        min_size: fewest expected users of a component.
+        rounds: of expectation maximisation.
+        fifth: which fifth is held out, 0 to 4.
+    """
     rng = np.random.default_rng(SEED)
     cells = acts.engaged.tocoo()
-    held = rng.random(len(cells.data)) < HELD_OUT
+    held = (rng.random(len(cells.data)) / HELD_OUT).astype(np.int64) == fifth
     learnt, hidden = (
         sparse.csr_array((cells.data[of], (cells.row[of], cells.col[of])), shape=acts.engaged.shape)
         for of in (~held, held)
     )
-    found = fit(replace(acts, engaged=learnt), start, min_size)
+    found = fit(replace(acts, engaged=learnt), start, min_size, rounds)
     popular = column_sums(learnt) + 0.5
     cells = hidden.tocoo()
     # Popularity is smoothed alike on both sides, so that an item nobody else met costs both the same.

@@ -33,11 +33,13 @@ def planted(
     label = np.zeros((items, groups))
     known = rng.random(items) < labelled
     label[known, of_item[known]] = 1.0
+    engaged = sparse.csr_array((rng.random(rate.shape) < rate).astype(float))
     acts = Acts(
         users=pl.Series([f"u{k:04d}" for k in range(users)]),
-        engaged=sparse.csr_array((rng.random(rate.shape) < rate).astype(float)),
+        engaged=engaged,
         labels=sparse.csr_array(label),
         earlier=sparse.csr_array((users, groups)),
+        recent=engaged,
     )
     return acts, group
 
@@ -62,6 +64,7 @@ def test_one_round_is_bayes_rule_by_hand() -> None:
         engaged=sparse.csr_array(np.diag([2.0, 2.0])),
         labels=sparse.csr_array((2, 1)),
         earlier=sparse.csr_array((2, 1)),
+        recent=sparse.csr_array((2, 2)),
     )
     popular = np.full(2, 0.5)
     own = (2 + ITEM_PRIOR) / (1 + ITEM_PRIOR)  # found 2, expected half of the 2 engagements of the group

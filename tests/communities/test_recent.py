@@ -1,0 +1,132 @@
+"""Groups that have become one are merged, others are not, whatever they did before."""
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import sparse
+
+from coterie.communities import lineage, memberships
+from coterie.communities.acts import Acts, acts_of
+from coterie.communities.recent import merge_current
+from coterie.tables import USER_GRAPH
+
+USERS, ITEMS, GROUPS = 900, 2400, 6
+NEW = np.full(USERS, -1)
+
+
+def world(seed: int, wants: tuple[int, ...], lean: float = 1.0) -> tuple[Acts, np.ndarray]:
+    """Users in six groups of which group k wants the items of kind wants[k], six times as much as others; and the group
+    of each. The last group leans towards the items of the last kind as well, so many times as much as others.
+    """
+    rng = np.random.default_rng(seed)
+    group = np.arange(USERS) % GROUPS
+    kind = np.arange(ITEMS) % GROUPS
+    wanted = np.array(wants)[group][:, None] == kind[None, :]
+    leans = (group == GROUPS - 1)[:, None] & (kind == GROUPS - 1)[None, :]
+    rate = 0.002 * np.where(wanted, 6.0, np.where(leans, lean, 1.0))
+    did = sparse.csr_array((rng.random((USERS, ITEMS)) < rate).astype(float))
+    acts = Acts(
+        users=pl.Series([f"u{k:04d}" for k in range(USERS)]),
+        engaged=did,
+        labels=sparse.csr_array(np.eye(GROUPS)[kind] * (rng.random((ITEMS, 1)) < 0.4)),
+        earlier=sparse.csr_array((USERS, GROUPS)),
+        recent=did,
+    )
+    return acts, group
+
+
+SAME, DIFFERENT = (0, 1, 2, 3, 4, 4), (0, 1, 2, 3, 4, 5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_two_that_want_the_same_become_one(seed: int) -> None:
+    acts, group = world(seed, SAME)
+    merged = merge_current(acts, group, group, 20)
+    assert merged.tolist() == np.minimum(group, 4).tolist()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_those_who_want_different_things_stay_apart(seed: int) -> None:
+    acts, group = world(seed, DIFFERENT)
+    assert merge_current(acts, group, group, 20).tolist() == group.tolist()
+
+
+def test_only_what_was_done_lately_counts() -> None:
+    before, group = world(0, DIFFERENT)
+    now, _ = world(1, SAME)
+    assert merge_current(replace(before, recent=now.recent), group, group, 20).max() == 4
+    assert merge_current(replace(now, recent=before.recent), group, group, 20).max() == 5
+
+
+def test_a_split_of_yesterday_s_community_must_show_in_what_is_done_now() -> None:
+    """A difference that is too small to split one community is large enough to keep two."""
+    of_two = of_one = 0
+    for seed in range(8):
+        acts, group = world(seed, SAME, lean=3.5)
+        of_two += int(merge_current(acts, group, group, 20).max() < 5)
+        of_one += int(merge_current(acts, group, np.minimum(group, 4), 20).max() < 5)
+    assert of_two + 2 <= of_one
+
+
+@pytest.mark.parametrize("every", [30, 100, 300])
+@pytest.mark.parametrize("wants", [SAME, DIFFERENT])
+def test_too_few_engagements_merge_nothing(every: int, wants: tuple[int, ...]) -> None:
+    """One profile for all foretells a few engagements best, which says nothing about the groups."""
+    acts, group = world(0, wants)
+    thin = replace(acts, recent=sparse.csr_array(acts.recent.multiply(np.arange(ITEMS) % every == 0)))
+    assert merge_current(thin, group, group, 20).max() == 5
+
+
+def test_a_group_alone_and_nobody_at_all_stay_as_they_are() -> None:
+    acts, _ = world(0, DIFFERENT)
+    for groups in (np.zeros(USERS, dtype=np.int64), NEW):
+        assert merge_current(acts, groups, NEW, 20).tolist() == groups.tolist()
+
+
+def test_users_without_a_group_stay_without() -> None:
+    acts, group = world(0, SAME)
+    some = np.where(np.arange(USERS) % 7 == 0, -1, group)
+    merged = merge_current(acts, some, some, 20)
+    assert ((merged == -1) == (some == -1)).all()
+    assert sorted(set(merged)) == [-1, 0, 1, 2, 3, 4]
+
+
+def test_what_users_belong_to_is_what_they_belonged_to_in_parts() -> None:
+    """Through the table: the merged community keeps a name, and probabilities are sums."""
+    before, group = world(0, DIFFERENT)
+    now, _ = world(1, SAME)
+    acts = replace(before, engaged=sparse.csr_array(before.engaged + now.engaged), recent=now.recent)
+    yesterday = pl.DataFrame(
+        {
+            "user_id": acts.users, "community_id": [f"c{k}" for k in group], "probability": 1.0, "is_primary": True,
+            "level": 0,
+        }
+    )  # fmt: skip
+    frame, _ = memberships(
+        day=date(2024, 5, 9), acts=acts, user_graph=USER_GRAPH.empty(), yesterday=yesterday, min_size=20, max_users=9999
+    )
+    assert frame["community_id"].n_unique() == 5
+    whole = frame.group_by("user_id").agg(pl.col("probability").sum())
+    assert whole["probability"].max() <= 1 + 1e-9
+    both = frame.filter("is_primary", pl.col("user_id").is_in(acts.users.filter(pl.Series(group >= 4)).implode()))
+    assert both["community_id"].value_counts().sort("count", descending=True)["count"][0] > 0.9 * both.height
+    events = set(lineage(yesterday, frame).select("event").to_series())
+    assert events == {"continued", "merged", "died"}
+
+
+def test_the_last_three_days_are_recent() -> None:
+    rows = pl.DataFrame(
+        {
+            "day": pl.Series(["2024-05-01", "2024-05-03", "2024-05-05"]).str.to_date(),
+            "user_id": ["a", "a", "b"], "item_id": ["x", "y", "y"], "strength": [1.0, 1.0, 1.0],
+        }
+    )  # fmt: skip
+    labels = pl.DataFrame(schema={"item_id": pl.String, "interest_id": pl.String, "weight": pl.Float64})
+    nobody = pl.DataFrame(schema={"user_id": pl.String, "interest_id": pl.String, "engaged": pl.Float64})
+    acts = acts_of(rows, labels, nobody, half_life_days=14)
+    assert (acts.recent.toarray() > 0).tolist() == [[False, True], [False, True]]
+    kept = acts.recent.toarray() > 0
+    assert np.allclose(acts.recent.toarray()[kept], acts.engaged.toarray()[kept])
