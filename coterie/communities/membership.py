@@ -14,6 +14,7 @@ import polars as pl
 from coterie.communities.acts import Acts, places
 from coterie.communities.identity import keep_ids
 from coterie.communities.mixture import Foretold, Groups, fit, foretold
+from coterie.communities.parting import part_current, swallowed
 from coterie.communities.recent import merge_current
 from coterie.communities.starts import YESTERDAY, starts
 from coterie.graphs import stable_hashes
@@ -39,8 +40,8 @@ def memberships(
 
     Leiden proposes partitions (`starts`); from each the mixture is fitted and foretells engagements that were held out.
     The one that foretells most is taken, unless yesterday's communities do as well within a standard error: what
-    cannot be told apart stays as it is. Groups whose members have come to do the same are merged (`recent`). The mixture
-    then judges all users, so that users who were not in the graph are
+    cannot be told apart stays as it is. Groups whose members have come to do the same are merged (`recent`), and those
+    whose members have come apart are divided (`parting`). The mixture judges all users, so that users who were not in the graph are
     judged by the same measure, and a user of one engagement is not forced into a group. Communities with fewer than
     `min_size` main members are dissolved.
 
@@ -70,9 +71,13 @@ def memberships(
     start = np.full(len(acts.users), -1, dtype=np.int64)
     start[codes(seen.users, acts.users)] = found[chosen][0]
     posterior, main = settle(acts, start, min_size)
-    current = merge_current(acts, main, _of_yesterday(acts, yesterday), min_size)
-    if current.max(initial=-1) < main.max(initial=-1):
-        posterior, main = _joined(posterior, main, current), current
+    origin = _of_yesterday(acts, yesterday)
+    for step in (
+        lambda groups: swallowed(groups, origin, min_size),
+        lambda groups: merge_current(acts, groups, origin, min_size),
+        lambda groups: part_current(acts, groups, min_size),
+    ):
+        posterior, main = _moved(posterior, main, step(main))
     names = keep_ids(day, acts.users, main, yesterday)
     user, group = np.nonzero(posterior >= KEPT)
     frame = pl.DataFrame(
@@ -87,12 +92,21 @@ def memberships(
     return MEMBERSHIPS.conform(frame), tried
 
 
-def _joined(posterior: Array, main: Groups, current: Groups) -> Array:
-    """(n, G') probabilities of merged groups: the sums of those of their parts."""
-    joined = np.zeros((len(posterior), int(current.max()) + 1))
+def _moved(posterior: Array, main: Groups, now: Groups) -> tuple[Array, Groups]:
+    """Probabilities and main groups after groups were merged or divided.
+
+    The probability of a merged group is the sum of its parts'; that of a member of a divided one goes with them into
+    their part, that of others stays with the part that keeps the number.
+    """
+    if np.array_equal(main, now):
+        return posterior, main
+    moved = np.zeros((len(posterior), int(now.max()) + 1))
     for group in range(posterior.shape[1]):
-        joined[:, current[main == group][0]] += posterior[:, group]
-    return joined
+        inside = main == group
+        # The part that keeps the number has the most members.
+        stays = int(np.bincount(now[inside]).argmax())
+        np.add.at(moved, (np.arange(len(now)), np.where(inside, now, stays)), posterior[:, group])
+    return moved, now
 
 
 def _of_yesterday(acts: Acts, yesterday: pl.DataFrame | None) -> Groups:

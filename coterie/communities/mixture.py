@@ -21,7 +21,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from coterie.communities.acts import Acts
-from coterie.matrices import Array, column_sums, row_sums
+from coterie.matrices import Array, Matrix, column_sums, row_sums
 
 Groups = npt.NDArray[np.int64]
 
@@ -29,7 +29,8 @@ ROUNDS = 15
 ITEM_PRIOR = 3.0  # expected engagements with an item that its label is worth
 INTEREST_PRIOR = 10.0  # engagements that "as everybody" is worth in a community's lift of all interests together
 NOWHERE = 0.05  # share of users who belong nowhere, at least
-HELD_OUT = 0.2
+FIFTHS = 5
+HELD_OUT = 1 / FIFTHS
 SEED = 20240501
 
 
@@ -98,6 +99,11 @@ def foretold(acts: Acts, start: Groups, min_size: int, rounds: int = ROUNDS, fif
         rounds: of expectation maximisation.
         fifth: which fifth is held out, 0 to 4.
     """
+    return foretell(*held_out(acts, fifth), start, min_size, rounds)
+
+
+def held_out(acts: Acts, fifth: int) -> tuple[Acts, Matrix]:
+    """The acts without a fifth of the engagements, and that fifth, (n, m)."""
     rng = np.random.default_rng(SEED)
     cells = acts.engaged.tocoo()
     held = (rng.random(len(cells.data)) / HELD_OUT).astype(np.int64) == fifth
@@ -105,8 +111,13 @@ def foretold(acts: Acts, start: Groups, min_size: int, rounds: int = ROUNDS, fif
         sparse.csr_array((cells.data[of], (cells.row[of], cells.col[of])), shape=acts.engaged.shape)
         for of in (~held, held)
     )
-    found = fit(replace(acts, engaged=learnt), start, min_size, rounds)
-    popular = column_sums(learnt) + 0.5
+    return replace(acts, engaged=learnt), hidden
+
+
+def foretell(learnt: Acts, hidden: Matrix, start: Groups, min_size: int, rounds: int = ROUNDS) -> Foretold:
+    """Fit on some acts and foretell engagements of the same users with the same items; see `held_out` and `fit`."""
+    found = fit(learnt, start, min_size, rounds)
+    popular = column_sums(learnt.engaged) + 0.5
     cells = hidden.tocoo()
     # Popularity is smoothed alike on both sides, so that an item nobody else met costs both the same.
     chance = np.einsum("cg,cg->c", found.posterior[cells.row], found.shares[cells.col], optimize=False)

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import sparse
 
 from coterie.communities.acts import Acts
-from coterie.communities.mixture import HELD_OUT, Foretold, Groups, foretold
+from coterie.communities.mixture import FIFTHS, Foretold, Groups, foretold
 from coterie.matrices import Array, product
 
 # Standard errors by which one group must foretell more than two for them to be one. On quiet days of simulated platforms
@@ -70,7 +70,7 @@ def _telling(acts: Acts, groups: Groups, apart: Foretold, a: int, b: int, min_si
 
 def _foretold(acts: Acts, groups: Groups, min_size: int) -> Foretold:
     """Each fifth of the engagements from the other four, all together."""
-    parts = [foretold(acts, groups, min_size, rounds=0, fifth=fifth) for fifth in range(round(1 / HELD_OUT))]
+    parts = [foretold(acts, groups, min_size, rounds=0, fifth=fifth) for fifth in range(FIFTHS)]
     return Foretold(np.sum([p.bits for p in parts], axis=0), np.sum([p.engagements for p in parts], axis=0))
 
 

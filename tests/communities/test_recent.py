@@ -17,7 +17,7 @@ USERS, ITEMS, GROUPS = 900, 2400, 6
 NEW = np.full(USERS, -1)
 
 
-def world(seed: int, wants: tuple[int, ...], lean: float = 1.0) -> tuple[Acts, np.ndarray]:
+def world(seed: int, wants: tuple[int, ...], lean: float = 1.0, rate: float = 0.002) -> tuple[Acts, np.ndarray]:
     """Users in six groups of which group k wants the items of kind wants[k], six times as much as others; and the group
     of each. The last group leans towards the items of the last kind as well, so many times as much as others.
     """
@@ -26,8 +26,8 @@ def world(seed: int, wants: tuple[int, ...], lean: float = 1.0) -> tuple[Acts, n
     kind = np.arange(ITEMS) % GROUPS
     wanted = np.array(wants)[group][:, None] == kind[None, :]
     leans = (group == GROUPS - 1)[:, None] & (kind == GROUPS - 1)[None, :]
-    rate = 0.002 * np.where(wanted, 6.0, np.where(leans, lean, 1.0))
-    did = sparse.csr_array((rng.random((USERS, ITEMS)) < rate).astype(float))
+    likely = rate * np.where(wanted, 6.0, np.where(leans, lean, 1.0))
+    did = sparse.csr_array((rng.random((USERS, ITEMS)) < likely).astype(float))
     acts = Acts(
         users=pl.Series([f"u{k:04d}" for k in range(USERS)]),
         engaged=did,
