@@ -14,8 +14,7 @@ import polars as pl
 from coterie.communities.acts import Acts, places
 from coterie.communities.identity import keep_ids
 from coterie.communities.mixture import Foretold, Groups, fit, foretold
-from coterie.communities.parting import part_current, swallowed
-from coterie.communities.recent import merge_current
+from coterie.communities.recent import merge_current, swallowed
 from coterie.communities.starts import YESTERDAY, starts
 from coterie.graphs import stable_hashes
 from coterie.matrices import Array, codes, ids_of
@@ -40,8 +39,8 @@ def memberships(
 
     Leiden proposes partitions (`starts`); from each the mixture is fitted and foretells engagements that were held out.
     The one that foretells most is taken, unless yesterday's communities do as well within a standard error: what
-    cannot be told apart stays as it is. Groups whose members have come to do the same are merged (`recent`), and those
-    whose members have come apart are divided (`parting`). The mixture judges all users, so that users who were not in the graph are
+    cannot be told apart stays as it is. Communities become one only where their members do the same by now (`recent`).
+    The mixture judges all users, so that users who were not in the graph are
     judged by the same measure, and a user of one engagement is not forced into a group. Communities with fewer than
     `min_size` main members are dissolved.
 
@@ -72,12 +71,8 @@ def memberships(
     start[codes(seen.users, acts.users)] = found[chosen][0]
     posterior, main = settle(acts, start, min_size)
     origin = _of_yesterday(acts, yesterday)
-    for step in (
-        lambda groups: swallowed(groups, origin, min_size),
-        lambda groups: merge_current(acts, groups, origin, min_size),
-        lambda groups: part_current(acts, groups, min_size),
-    ):
-        posterior, main = _moved(posterior, main, step(main))
+    now = merge_current(acts, swallowed(main, origin, min_size), origin, min_size)
+    posterior, main = _moved(posterior, main, now)
     names = keep_ids(day, acts.users, main, yesterday)
     user, group = np.nonzero(posterior >= KEPT)
     frame = pl.DataFrame(

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from coterie.communities.acts import Acts
-from coterie.matrices import Array, Matrix, column_sums, row_sums
+from coterie.matrices import Array, column_sums, row_sums
 
 Groups = npt.NDArray[np.int64]
 
@@ -99,11 +99,6 @@ def foretold(acts: Acts, start: Groups, min_size: int, rounds: int = ROUNDS, fif
         rounds: of expectation maximisation.
         fifth: which fifth is held out, 0 to 4.
     """
-    return foretell(*held_out(acts, fifth), start, min_size, rounds)
-
-
-def held_out(acts: Acts, fifth: int) -> tuple[Acts, Matrix]:
-    """The acts without a fifth of the engagements, and that fifth, (n, m)."""
     rng = np.random.default_rng(SEED)
     cells = acts.engaged.tocoo()
     held = (rng.random(len(cells.data)) / HELD_OUT).astype(np.int64) == fifth
@@ -111,13 +106,8 @@ def held_out(acts: Acts, fifth: int) -> tuple[Acts, Matrix]:
         sparse.csr_array((cells.data[of], (cells.row[of], cells.col[of])), shape=acts.engaged.shape)
         for of in (~held, held)
     )
-    return replace(acts, engaged=learnt), hidden
-
-
-def foretell(learnt: Acts, hidden: Matrix, start: Groups, min_size: int, rounds: int = ROUNDS) -> Foretold:
-    """Fit on some acts and foretell engagements of the same users with the same items; see `held_out` and `fit`."""
-    found = fit(learnt, start, min_size, rounds)
-    popular = column_sums(learnt.engaged) + 0.5
+    found = fit(replace(acts, engaged=learnt), start, min_size, rounds)
+    popular = column_sums(learnt) + 0.5
     cells = hidden.tocoo()
     # Popularity is smoothed alike on both sides, so that an item nobody else met costs both the same.
     chance = np.einsum("cg,cg->c", found.posterior[cells.row], found.shares[cells.col], optimize=False)

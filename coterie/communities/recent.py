@@ -1,4 +1,4 @@
-"""Communities that have become one: what members did in the last days, set against what they did before.
+"""Communities that have become one: what members did in the last days decides, not two weeks of engagements.
 
 Belongs here: which groups of a partition are no longer two. Does not belong here: the partition (membership), which is
 judged by two weeks of engagements, so that groups that merged last week would stand apart for another.
@@ -22,6 +22,30 @@ from coterie.matrices import Array, product
 # Standard errors by which one group must foretell more than two for them to be one. On quiet days of simulated platforms
 # the nearest two came to -1.3 at the least and to 2 in the mean; two that had merged were at -4.7 on the third day.
 ONE = 2.0
+
+
+def swallowed(groups: Groups, origin: Groups, min_size: int) -> Groups:
+    """Divide groups that took in most of two or more of yesterday's communities, along those.
+
+    The search may find that two weeks are foretold as well by one group as by two. Whether two communities have become
+    one is for what their members do now to say (`recent.merge_current`).
+
+    Args:
+        groups: (n,) group of each user from 0 without gaps, -1 for none.
+        origin: (n,) yesterday's community of each user, as a number; -1 for none.
+        min_size: fewest users of a part.
+
+    Returns:
+        (n,) groups, without gaps. The largest part keeps the number, and the members who are new.
+    """
+    found = groups.copy()
+    stayed = np.bincount(origin[(origin >= 0) & (groups >= 0)], minlength=int(origin.max(initial=-1)) + 1)
+    for group in range(int(groups.max(initial=-1)) + 1):
+        came = np.bincount(origin[(groups == group) & (origin >= 0)], minlength=len(stayed))
+        whole = np.flatnonzero((came >= min_size) & (came > stayed / 2))
+        for community in whole[np.argsort(-came[whole], kind="stable")][1:]:
+            found[(groups == group) & (origin == community)] = found.max() + 1
+    return found
 
 
 def merge_current(acts: Acts, groups: Groups, origin: Groups, min_size: int) -> Groups:

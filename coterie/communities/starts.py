@@ -48,12 +48,12 @@ def starts(acts: Acts, user_graph: pl.DataFrame, yesterday: pl.DataFrame | None,
     found["labels"] = _merged(of_labels, counts)
 
     items = embed(acts.engaged)
-    both = np.hstack([scaled(items), scaled(embed(by_interest, LABEL_DIMENSIONS))])
-    found["items"] = leiden_points(items, acts.users, 0.5)
-    found["items and labels"] = leiden_points(both, acts.users, 0.5)
-    found["items and labels, finer"] = finer = leiden_points(both, acts.users, 1.0)
-    found["items and labels, finer, merged"] = _merged(large(finer, min_size), counts)
-    found = {name: large(groups, min_size) for name, groups in found.items()}
+    both = np.hstack([_scaled(items), _scaled(embed(by_interest, LABEL_DIMENSIONS))])
+    found["items"] = _leiden(items, acts.users, 0.5)
+    found["items and labels"] = _leiden(both, acts.users, 0.5)
+    found["items and labels, finer"] = finer = _leiden(both, acts.users, 1.0)
+    found["items and labels, finer, merged"] = _merged(_large(finer, min_size), counts)
+    found = {name: _large(groups, min_size) for name, groups in found.items()}
     return {name: groups for name, groups in found.items() if (groups >= 0).any()}
 
 
@@ -64,14 +64,13 @@ def _merged(groups: Groups, counts: Array) -> Groups:
     return merged
 
 
-def scaled(points: Array) -> Array:
+def _scaled(points: Array) -> Array:
     """Points of mean square length 1, so that two embeddings count alike."""
     mean = float((points**2).sum(axis=1).mean()) if points.size else 0.0
     return points / np.sqrt(mean) if mean > 0 else points
 
 
-def leiden_points(points: Array, users: pl.Series, resolution: float) -> Groups:
-    """Leiden on the graph of each user's nearest points, (n,) numbered from the largest group; -1 for zero points."""
+def _leiden(points: Array, users: pl.Series, resolution: float) -> Groups:
     return leiden_of(len(users), *_ties(points, users), resolution=resolution)
 
 
@@ -83,7 +82,7 @@ def _ties(points: Array, users: pl.Series) -> tuple[np.ndarray, np.ndarray, Arra
     return some[low], some[high], cosine
 
 
-def large(groups: Groups, min_size: int) -> Groups:
+def _large(groups: Groups, min_size: int) -> Groups:
     """Groups of enough users, the largest first, at most `MOST_GROUPS`; -1 for all others."""
     size = np.bincount(groups[groups >= 0])
     kept = np.flatnonzero(size >= min_size)

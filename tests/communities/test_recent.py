@@ -6,11 +6,14 @@ from datetime import date
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import sparse
 
 from coterie.communities import lineage, memberships
 from coterie.communities.acts import Acts, acts_of
-from coterie.communities.recent import merge_current
+from coterie.communities.membership import _moved
+from coterie.communities.recent import merge_current, swallowed
 from coterie.tables import USER_GRAPH
 
 USERS, ITEMS, GROUPS = 900, 2400, 6
@@ -26,7 +29,7 @@ def world(seed: int, wants: tuple[int, ...], lean: float = 1.0, rate: float = 0.
     kind = np.arange(ITEMS) % GROUPS
     wanted = np.array(wants)[group][:, None] == kind[None, :]
     leans = (group == GROUPS - 1)[:, None] & (kind == GROUPS - 1)[None, :]
-    likely = rate * np.where(wanted, 6.0, np.where(leans, lean, 1.0))
+    likely = 0.002 * np.where(wanted, 6.0, np.where(leans, lean, 1.0))
     did = sparse.csr_array((rng.random((USERS, ITEMS)) < likely).astype(float))
     acts = Acts(
         users=pl.Series([f"u{k:04d}" for k in range(USERS)]),
@@ -130,3 +133,39 @@ def test_the_last_three_days_are_recent() -> None:
     assert (acts.recent.toarray() > 0).tolist() == [[False, True], [False, True]]
     kept = acts.recent.toarray() > 0
     assert np.allclose(acts.recent.toarray()[kept], acts.engaged.toarray()[kept])
+
+
+# --- groups that took in several communities ---
+
+
+def test_two_communities_in_one_group_are_two_again_and_newcomers_go_with_the_larger() -> None:
+    origin = np.array([0] * 50 + [1] * 30 + [-1] * 5 + [2] * 40)
+    groups = np.array([0] * 85 + [1] * 40)
+    assert swallowed(groups, origin, 20).tolist() == [0] * 50 + [2] * 30 + [0] * 5 + [1] * 40
+
+
+def test_a_part_of_a_community_that_moves_is_no_merger() -> None:
+    origin = np.array([0] * 50 + [1] * 30 + [1] * 40)
+    groups = np.array([0] * 80 + [1] * 40)
+    assert swallowed(groups, origin, 20).tolist() == groups.tolist()
+
+
+def test_without_a_yesterday_nothing_is_divided() -> None:
+    groups = np.array([0] * 30 + [1] * 30)
+    assert swallowed(groups, np.full(60, -1), 20).tolist() == groups.tolist()
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 5), st.integers(1, 5))
+def test_probabilities_move_with_members_and_are_neither_lost_nor_made(seed: int, before: int, after: int) -> None:
+    rng = np.random.default_rng(seed)
+    main = rng.integers(-1, before, 60)
+    main[:before] = np.arange(before)
+    now = np.where(main < 0, -1, rng.integers(0, after, 60))
+    now = np.where(now < 0, -1, np.unique(now, return_inverse=True)[1] - (now.min() < 0))
+    posterior = rng.dirichlet(np.ones(before + 1), 60)[:, 1:]
+    moved, new = _moved(posterior, main, now)
+    assert new.tolist() == now.tolist()
+    assert np.allclose(moved.sum(axis=1), posterior.sum(axis=1))
+    inside = main >= 0
+    assert (moved[inside, now[inside]] >= posterior[inside, main[inside]] - 1e-12).all()
