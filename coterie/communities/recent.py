@@ -20,7 +20,7 @@ from coterie.communities.mixture import FIFTHS, Foretold, Groups, foretold
 from coterie.matrices import Array, product
 
 # Standard errors by which one group must foretell more than two for them to be one. On quiet days of simulated platforms
-# the nearest two came to -1.3 at the least and to 2 in the mean; two that had merged were at -4.7 on the third day.
+# it was ahead by 1.3 at most, for two that had merged by 4.7 on the third day.
 ONE = 2.0
 
 
@@ -52,8 +52,8 @@ def merge_current(acts: Acts, groups: Groups, origin: Groups, min_size: int) -> 
     """Merge groups whose members do the same by now.
 
     A group is compared with the one most like it, members as they stand (no round of fitting, which would look for the
-    groups anew). Two groups that were one community yesterday need recent engagements
-    to speak for two; others stay two unless these clearly speak for one.
+    groups anew). Two groups that were one community yesterday need recent engagements to speak for two; others stay two
+    unless these clearly speak for one.
 
     Args:
         acts: of n users.
