@@ -43,6 +43,6 @@ def other_jobs(days: dg.PartitionsDefinition) -> list[dg.JobDefinition | Unresol
         "label_items",
         selection=dg.AssetSelection.assets("label_vocabulary", "item_labels"),
         partitions_def=days,
-        description="Only the labels of a day's new items.",
+        description="Only the labels of a day's new items, and the words that they are read by.",
     )
     return [labels, forget_users_job]

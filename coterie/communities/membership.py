@@ -91,7 +91,8 @@ def _moved(posterior: Array, main: Groups, now: Groups) -> tuple[Array, Groups]:
     """Probabilities and main groups after groups were merged or divided.
 
     The probability of a merged group is the sum of its parts'; that of a member of a divided one goes with them into
-    their part, that of others stays with the part that keeps the number.
+    their part, that of others stays with the part that keeps the number. Who was torn between the parts of a merged
+    group is a member now.
     """
     if np.array_equal(main, now):
         return posterior, main
@@ -101,7 +102,9 @@ def _moved(posterior: Array, main: Groups, now: Groups) -> tuple[Array, Groups]:
         # The part that keeps the number has the most members.
         stays = int(np.bincount(now[inside]).argmax())
         np.add.at(moved, (np.arange(len(now)), np.where(inside, now, stays)), posterior[:, group])
-    return moved, now
+    best = moved.argmax(axis=1)
+    torn = (now < 0) & (moved[np.arange(len(now)), best] >= MAIN)
+    return moved, np.where(torn, best, now)
 
 
 def _of_yesterday(acts: Acts, yesterday: pl.DataFrame | None) -> Groups:

@@ -53,7 +53,7 @@ def merge_current(acts: Acts, groups: Groups, origin: Groups, min_size: int) -> 
 
     A group is compared with the one most like it, members as they stand (no round of fitting, which would look for the
     groups anew). Two groups that were one community yesterday need recent engagements to speak for two; others stay two
-    unless these clearly speak for one.
+    unless these clearly speak for one. Where they tell no groups apart, nothing is merged.
 
     Args:
         acts: of n users.
@@ -83,11 +83,11 @@ def merge_current(acts: Acts, groups: Groups, origin: Groups, min_size: int) -> 
 
 
 def _telling(acts: Acts, groups: Groups, apart: Foretold, a: int, b: int, min_size: int) -> bool:
-    """Whether the engagements clearly tell both groups from most others."""
+    """Whether the engagements clearly tell both groups from most others; from everybody, where there are no others."""
     others = [c for c in range(int(groups.max()) + 1) if c not in (a, b)]
     for one in (a, b):
-        behind = [apart.ahead_of(_foretold(acts, _merged(groups, min(one, c), max(one, c)), min_size)) for c in others]
-        if not others or np.median(behind) < ONE:
+        without = [_merged(groups, min(one, c), max(one, c)) for c in others] or [np.where(groups == one, -1, groups)]
+        if np.median([apart.ahead_of(_foretold(acts, of, min_size)) for of in without]) < ONE:
             return False
     return True
 
@@ -105,12 +105,13 @@ def _merged(groups: Groups, a: int, b: int) -> Groups:
 
 
 def _origins(groups: Groups, origin: Groups) -> Groups:
-    """(G,) yesterday's community that most members of each group come from; -1 for none."""
+    """(G,) yesterday's community that at least half of the members of each group come from; -1 for none."""
     count = np.zeros((int(groups.max()) + 1, int(origin.max(initial=-1)) + 2))
     inside = groups >= 0
     np.add.at(count, (groups[inside], origin[inside]), 1)  # -1 is the last column
+    size = count.sum(axis=1)
     count[:, -1] = 0
-    return np.where(count.sum(axis=1) > 0, count.argmax(axis=1), -1)
+    return np.where(2 * count.max(axis=1) >= np.maximum(size, 1), count.argmax(axis=1), -1)
 
 
 def _nearest(acts: Acts, groups: Groups) -> Iterator[tuple[int, int]]:

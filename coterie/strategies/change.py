@@ -15,6 +15,7 @@ from coterie.strategies.window import Window, share_sums
 PART_DAYS = 3  # at either end of the window; the day between is left out, so that change shows
 # Middles of the parts are 4 days apart, those of this window and the next 7; a steady trend changes in proportion.
 DISTANCE = (WINDOW_DAYS / (WINDOW_DAYS - PART_DAYS)) ** 2
+MOST = 10.0  # times the preference: beyond it nothing is left of an effect
 CHANGE_SCHEMA: dict[str, type[pl.DataType]] = {"community_id": pl.String, "change": pl.Float64}
 _DIFFERENCES: dict[str, type[pl.DataType]] = {
     "community_id": pl.String,
@@ -36,7 +37,9 @@ def weekly_change(first: Window, last: Window) -> pl.DataFrame:
     A preference is the share of the members' engagement that goes to an interest, less that share elsewhere. The sum
     over interests of the squared change between the parts, less its sampling variance, is set against the sum of the
     squared preferences, less theirs (a moment estimator of a variance component), and scaled to the distance of two
-    windows. One figure for a community, since the interests on their own are too noisy for one each.
+    windows. One figure for a community, since the interests on their own are too noisy for one each. The parts are taken
+    as independent samples of users; members who differ for good make the sampling variance too large and the change too
+    small.
 
     Args:
         first: the window's first part.
@@ -47,15 +50,28 @@ def weekly_change(first: Window, last: Window) -> pl.DataFrame:
         the parts differ by no more than chance explains. Communities that cannot be measured are left out.
     """
     pair = ["community_id", "interest_id"]
-    both = _differences(first).join(_differences(last), on=pair, suffix="_last").sort(pair)
+    before, after = _differences(first), _differences(last)
+    # An interest that nobody touched in one part had no share there; a community must be measured in both.
+    both = (
+        before.join(after, on=pair, suffix="_last", how="full", coalesce=True)
+        .filter(pl.all_horizontal(pl.col("community_id").is_in(of["community_id"].implode()) for of in (before, after)))
+        .with_columns(pl.col(pl.Float64).fill_null(0.0))
+        .sort(pair)
+    )
     noise = pl.col("variance") + pl.col("variance_last")
     moved = (pl.col("difference_last") - pl.col("difference")) ** 2 - noise
     mean = (pl.col("difference_last") + pl.col("difference")) / 2
     return (
         both.group_by("community_id", maintain_order=True)
         .agg(moved=moved.sum(), preferred=(mean**2 - noise / 4).sum())
-        .filter(pl.col("preferred") > 0)
-        .select("community_id", change=(DISTANCE * (pl.col("moved") / pl.col("preferred")).clip(0)).sqrt())
+        # Preferences that turn into their opposite are none in the mean: all change, and no effect stands.
+        .filter((pl.col("preferred") > 0) | (pl.col("moved") > 0))
+        .select(
+            "community_id",
+            change=pl.when(pl.col("preferred") > 0)
+            .then((DISTANCE * (pl.col("moved") / pl.col("preferred")).clip(0, MOST**2)).sqrt())
+            .otherwise(MOST * DISTANCE**0.5),
+        )
         .cast(CHANGE_SCHEMA)  # type: ignore[arg-type]
     )
 

@@ -84,6 +84,20 @@ def test_a_group_without_preferences_cannot_be_measured() -> None:
     assert weekly_change(flat, flat).is_empty()
 
 
+def test_preferences_that_turn_into_their_opposite_leave_nothing() -> None:
+    first = window({"c": (0.8, 0.1, 0.1), "others": EVEN}, users=20, acts=10, rng=None)
+    last = window({"c": (0.0, 0.5, 0.5), "others": EVEN}, users=20, acts=10, rng=None)
+    assert weekly_change(first, last)["change"].item() > 5
+
+
+def test_an_interest_that_comes_up_within_the_week_is_a_change() -> None:
+    first = window({"c": (0.9, 0.1, 0.0), "others": (0.5, 0.5, 0.0)}, users=20, acts=10, rng=None)
+    last = window({"c": (0.4, 0.1, 0.5), "others": (0.5, 0.5, 0.0)}, users=20, acts=10, rng=None)
+    # a: 0.4 then -0.1; b: -0.4 twice; c: 0 then 0.5. Moved 0.25 + 0 + 0.25; in the mean 0.15, -0.4, 0.25.
+    expected = (0.5 / (0.15**2 + 0.4**2 + 0.25**2)) ** 0.5 * 7 / 4
+    assert weekly_change(first, last)["change"].item() == pytest.approx(expected)
+
+
 def of(change: float | None) -> pl.DataFrame:
     rows = [outcome("c0", i, difference=d, value=0.2 + d) for i, d in (("d0.i00", 0.12), ("d0.i01", 0.1))]
     changes = pl.DataFrame({"community_id": ["c0"], "change": [change]}).drop_nulls()
