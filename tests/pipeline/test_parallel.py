@@ -19,7 +19,9 @@ pytestmark = pytest.mark.slow
 # As an asset backfill of Dagster orders them: what has no yesterday at once, the rest day by day.
 PARTS = {
     "ingest": ("raw_events", "quarantine"),
-    "interests": ("raw_items", "item_labels", "label_quality", "engagement", "interest_daily"),
+    "interests": (
+        "raw_items", "label_vocabulary", "item_labels", "label_quality", "engagement", "interest_daily",
+    ),
     "communities": (
         "user_interests", "interest_graph", "user_graph", "memberships", "communities", "community_lineage",
         "strategies", "experiment_plans", "strategy_scorecard", "mart_community_day", "mart_interest_trends",
