@@ -188,7 +188,8 @@ def _ratio(value: float | None, floor: float | None) -> str:
 def _seconds_and_ratio(cells: Cells, step: str) -> tuple[str, str]:
     found = cells.get((COTERIE, step, SECONDS))
     if found is None:
-        return "not reached", "-"
+        finished = _get(cells, WHOLE, SECONDS, COTERIE) is not None
+        return "-" if finished else "not reached", "-"  # the version that was measured had no such step
     return "stopped" if found[0] is None else _told(found[0]), _ratio(found[0], _get(cells, step, SECONDS, FLOOR))
 
 

@@ -582,6 +582,8 @@ def markdown(tables: Iterable[Table] = TABLES.values()) -> str:
 
 def _privacy(table: Table) -> str:
     if table.private:
+        if table.group == "labels":
+            return "Private: words of texts, of which a rare one can be a name."
         return "Private: rows about single users." if table.persons else "Private: exact numbers about users."
     if table.group == "reports":
         return "May leave the lake: nothing about fewer users than the disclosure size, and rounded."

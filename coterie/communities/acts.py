@@ -24,7 +24,7 @@ class Acts:
         engaged: (n, m) decayed engagement over its dispersion, which makes sums behave like counts.
         labels: (m, J) share of the item that an interest has; a row of zeros for an item without a label.
         earlier: (n, J) engagements before the window, by interest.
-        recent: (n, m) those of the last `RECENT_DAYS` days, part of `engaged`.
+        recent: (n, m) those of the last `RECENT_DAYS` days up to the newest with any, part of `engaged`.
     """
 
     users: pl.Series

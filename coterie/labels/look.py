@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from coterie.labels.base import Labelled
+from coterie.labels.base import Labelled, texts_of
 from coterie.labels.prompts import wire_text
 
 EXAMPLES = 10
@@ -65,9 +65,7 @@ def examples(items: pl.DataFrame, labelled: Labelled) -> pl.DataFrame:
 
 
 def _rows(items: pl.DataFrame) -> Iterator[tuple[str, str | None, str | None]]:
-    return (
-        items.unique("text_hash", keep="first", maintain_order=True).select("text_hash", "text", "hashtags").iter_rows()
-    )
+    return texts_of(items).select("text_hash", "text", "hashtags").iter_rows()
 
 
 def _harmless(text: str) -> str:

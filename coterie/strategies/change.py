@@ -36,7 +36,8 @@ def weekly_change(first: Window, last: Window) -> pl.DataFrame:
 
     A preference is the share of the members' engagement that goes to an interest, less that share elsewhere. The sum
     over interests of the squared change between the parts, less its sampling variance, is set against the sum of the
-    squared preferences, less theirs (a moment estimator of a variance component), and scaled to the distance of two
+    squared preferences, less theirs (the analysis-of-variance estimator of a variance component; Searle, Casella and McCulloch
+    1992, chapter 4), and scaled to the distance of two
     windows. One figure for a community, since the interests on their own are too noisy for one each. The parts are taken
     as independent samples of users; members who differ for good make the sampling variance too large and the change too
     small.

@@ -151,8 +151,9 @@ def test_what_was_stopped_stands_on_the_page() -> None:
 
     ended = "stopped in `user_graph` at 20 GB"
     parts = {
+        500: [step("raw_events", 2.0), step(cost.WHOLE, 2.0)],
         1000: [
-            step("raw_events", 4.0), step("user_graph", 6.0), step(cost.WHOLE, 12.0),
+            step("raw_events", 4.0), step("user_graph", 6.0), step("late", 0.0), step(cost.WHOLE, 12.0),
             *(step(name, 0.5, method=cost.FLOOR) for name in floors.WORDS),
             step(cost.WHOLE, 3.0, method=cost.OLD_WAY), step("read", 1.0, method=cost.OLD_WAY),
         ],
@@ -173,10 +174,11 @@ def test_what_was_stopped_stands_on_the_page() -> None:
         for events, of in parts.items()
     )
     page = cost.render(rows, Path("nowhere"))
-    assert "| `raw_events` | 4.0 | 8.0 | 40.0 | 5.0 |" in page
-    assert "| `user_graph` | 6.0 | 12 | stopped | - |" in page
-    assert "| between the steps | 2.0 | - | - | - |" in page
-    assert "| **whole day** | **12.0** | 4.8 | stopped | - |" in page
+    assert "| `raw_events` | 2.0 | - | 4.0 | 8.0 | 40.0 | 5.0 |" in page
+    assert "| `user_graph` | - | - | 6.0 | 12 | stopped | - |" in page
+    assert "| `late` | - | - | 0.0 | - | not reached | - |" in page
+    assert "| between the steps | 0.0 | - | 2.0 | - | - | - |" in page
+    assert "| **whole day** | **2.0** | - | **12.0** | 4.8 | stopped | - |" in page
     assert f"- 2,000 events: {ended}." in page
     assert "- 2,000 events, the floor of `dbt_engagement`: stopped at 20 GB." in page
     assert "| stopped in `projection` at 20 GB |" in page
