@@ -43,7 +43,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         day, lake = today(context), storage.lake
         profiles = lake.read("user_interests", day)
         first = max(day + timedelta(days=WINDOW[0]), date.fromisoformat(method.first_day))
-        engagement = lake.read_days("engagement", first, day)
+        engagement = lake.read_days("engagement", first, day, ["user_id", "item_id", "strength"])
         frame, tried = memberships(
             day=day,
             acts=acts_of(
@@ -92,7 +92,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, storage: Storage, log: Log, method: Method, warehouse: Warehouse
     ) -> Iterator[Yielded]:
         day, lake = today(context), storage.lake
-        engagement = lake.read("engagement", day)
+        engagement = lake.read("engagement", day, ["user_id", "item_id", "exposures", "strength"])
         todays = lake.read("memberships", day)
         frame = communities(
             day=day,

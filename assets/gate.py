@@ -18,8 +18,8 @@ import dagster as dg
 import polars as pl
 
 from coterie.tables import Table
-from resources.audit import Finding, Suite, audit, hide_persons, load_suite
-from resources.lake import Lake, Staged
+from resources.audit import Finding, Suite, audit_parts, hide_persons, load_suite
+from resources.lake import Content, Lake, Staged
 
 SUITES = Path(__file__).parent / "suites"
 PREVIEW_ROWS = 8
@@ -36,14 +36,14 @@ class GateError(dg.Failure):
 
 @dataclass(frozen=True)
 class Candidate:
-    """A frame that wants to become a partition.
+    """Rows that want to become a partition: a frame, or parts of one that may not fit in memory, in canonical order.
 
     `findings` are the relational and statistical checks of its stage; `notes` are texts that are published inside
     the file; `metadata` is shown in the UI beside the row count and the preview.
     """
 
     table: Table
-    frame: pl.DataFrame
+    rows: Content
     findings: Sequence[Finding] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -63,9 +63,9 @@ def gate(context: dg.AssetExecutionContext, lake: Lake, candidates: Sequence[Can
     """
     day = date.fromisoformat(context.partition_key)
     with ExitStack() as stages:
-        staged = [stages.enter_context(lake.stage(c.table, day, c.frame, c.notes)) for c in candidates]
+        staged = [stages.enter_context(lake.stage(c.table, day, c.rows, c.notes)) for c in candidates]
         findings = {
-            c.table.name: [*audit(suite(c.table), s.frame), *c.findings]
+            c.table.name: [*audit_parts(suite(c.table), s.parts()), *c.findings]
             for c, s in zip(candidates, staged, strict=True)
         }
         failed = [(t, f) for t, fs in findings.items() for f in fs if not f.passed and f.severity == "error"]
@@ -77,15 +77,15 @@ def gate(context: dg.AssetExecutionContext, lake: Lake, candidates: Sequence[Can
                 + " | ".join(f"{table}.{finding.check}: {finding.says}" for table, finding in failed)
             )
         for candidate, ready in zip(candidates, staged, strict=True):
-            version = file_version(ready)
+            version, shown = file_version(ready), preview(ready)
             lake.publish(ready)
             yield dg.MaterializeResult(
                 asset_key=candidate.table.name,
                 check_results=[check_result(candidate.table.name, f) for f in findings[candidate.table.name]],
                 data_version=dg.DataVersion(version),
                 metadata={
-                    "dagster/partition_row_count": ready.frame.height,
-                    "preview": preview(candidate.table, ready.frame),
+                    "dagster/partition_row_count": ready.rows,
+                    "preview": shown,
                     **candidate.metadata,
                 },
             )
@@ -106,17 +106,19 @@ def check_result(table: str, finding: Finding) -> dg.AssetCheckResult:
     )
 
 
-def preview(table: Table, frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
+def preview(staged: Staged) -> dg.MarkdownMetadataValue:
     """What a person may see of a partition in the event log, which many read and nobody empties.
 
     The first rows, ids of persons hidden, long texts cut, numbers short. Of a private table only the columns that may
     be shown; one without any has no row here, only how full its columns are.
     """
-    if frame.is_empty():
+    table = staged.table
+    if not staged.rows:
         return dg.MetadataValue.md("no rows")
     if table.private and not table.shown:
-        return dg.MetadataValue.md(f"Private, so no rows are shown.\n\n{markdown(_outline(table, frame))}")
-    shown = frame.head(PREVIEW_ROWS).select(table.shown if table.private else pl.all())
+        return dg.MetadataValue.md(f"Private, so no rows are shown.\n\n{markdown(_outline(staged))}")
+    head = staged.scan().head(PREVIEW_ROWS).collect()
+    shown = head.select(table.shown if table.private else pl.all())
     note = "Columns with exact numbers about users are left out.\n\n" if table.private else ""
     return dg.MetadataValue.md(note + markdown(hide_persons(table, shown)))
 
@@ -126,14 +128,22 @@ def in_fives(users: int) -> int:
     return users // 5 * 5
 
 
-def _outline(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
-    """A row for each column: how much of it is filled, how many values there are (of persons, rounded down to 5)."""
-    values = {c: frame[c].n_unique() for c in frame.columns}
+def _outline(staged: Staged) -> pl.DataFrame:
+    """A row for each column: how much of it is filled, how many values there are (of persons, rounded down to 5).
+
+    Where the rows may not fit in memory, values are counted to a few hundredths (HyperLogLog).
+    """
+    exact = staged.frame is not None
+    values = staged.scan().select(pl.all().n_unique() if exact else pl.all().approx_n_unique())
+    empty = staged.scan().select(pl.all().null_count())
+    counted, missing = (part.collect(engine="streaming").row(0, named=True) for part in (values, empty))
     return pl.DataFrame(
         {
-            "column": frame.columns,
-            "filled": [f"{1 - frame[c].null_count() / frame.height:.0%}" for c in frame.columns],
-            "different values": [in_fives(n) if c in table.persons else n for c, n in values.items()],
+            "column": list(counted),
+            "filled": [f"{1 - n / staged.rows:.0%}" for n in missing.values()],
+            "different values" if exact else "different values, about": [
+                in_fives(n) if c in staged.table.persons else n for c, n in counted.items()
+            ],
         }
     )
 
@@ -148,4 +158,5 @@ def markdown(frame: pl.DataFrame) -> str:
 
 def file_version(staged: Staged) -> str:
     """Hash of the staged bytes: equal inputs give equal versions, so Dagster does not mark downstream days stale."""
-    return hashlib.sha256(staged.path.read_bytes()).hexdigest()[:16]
+    with staged.path.open("rb") as written:
+        return hashlib.file_digest(written, "sha256").hexdigest()[:16]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import date, timedelta
 
 import dagster as dg
@@ -10,11 +11,12 @@ import polars as pl
 from assets.gate import Candidate, GateError, Yielded, check_result, gate, in_fives
 from assets.tables import YESTERDAY, check_specs, refuses_in_words, shares, spec, table_asset, today, yesterday
 from coterie.errors import SourceError
-from coterie.sources import DayRead, Source, SourceIndex, is_unusual, read_events, read_items, usual_rows
+from coterie.sources import OpenDay, Room, Source, SourceIndex, is_unusual, open_day, read_items, usual_rows
 from coterie.tables import QUARANTINE, RAW_EVENTS, RAW_ITEMS
 from resources.audit import SAMPLE_ROWS, Finding
 from resources.configurable import Log, Method, Storage
-from resources.lake import Lake
+from resources.lake import Lake, own_folder
+from resources.memory import engine_memory
 from resources.warehouse import Warehouse
 
 READABLE = "Every file that holds the day can be read as the description says"
@@ -59,47 +61,46 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     )
     @refuses_in_words
     def raw_events(context: dg.AssetExecutionContext, storage: Storage, log: Log) -> Iterator[Yielded]:
-        day = today(context)
+        day, lake = today(context), storage.lake
         opened = log.open()
-        index = opened.index()
-        try:
-            read = read_events(opened.source, index, day, pseudonym_key=log.key, forgotten=log.forgotten())
-            items = read_items(
-                opened.source,
-                item_ids=read.frame["item_id"].unique(),
-                created_on=day,
-                pseudonym_key=log.key,
-                forgotten=log.forgotten(),
+        index, forgotten = opened.index(), log.forgotten()
+        with ExitStack() as stack:
+            folder = stack.enter_context(own_folder(lake.home / "stage" / "reading" / f"day={day}"))
+            room = Room(folder, engine_memory())
+            try:
+                read = stack.enter_context(
+                    open_day(opened.source, index, day, pseudonym_key=log.key, forgotten=forgotten, room=room)
+                )
+                items = read_items(
+                    opened.source, item_ids=read.item_ids, created_on=day, pseudonym_key=log.key, forgotten=forgotten
+                )
+            except SourceError as error:
+                finding = _unreadable(index, day, error)
+                yield check_result("raw_events", finding)
+                raise GateError(f"{day}: raw_events.source_readable: {finding.says}") from error
+            rejects = pl.concat([read.rejects, items.rejects])
+            context.log.info(
+                f"{day}: {read.read} rows read, {read.repeated} repeats, {rejects['copies'].sum()} rejected"
             )
-        except SourceError as error:
-            finding = _unreadable(index, day, error)
-            yield check_result("raw_events", finding)
-            raise GateError(f"{day}: raw_events.source_readable: {finding.says}") from error
-        rejects = pl.concat([read.rejects, items.rejects])
-        context.log.info(f"{day}: {read.read} rows read, {read.repeated} repeats, {rejects['copies'].sum()} rejected")
-        yield from gate(
-            context,
-            storage.lake,
-            [
-                Candidate(
-                    RAW_EVENTS,
-                    read.frame,
-                    findings=[
-                        Finding("source_readable", True, READABLE, numbers={"rows read": read.read}),
-                        _enough(opened.source, read),
-                        _usual(opened.source, index, day, read),
-                        _quarantined("raw_events", opened.source, read.read - read.repeated, read.rejects),
-                    ],
-                    notes={"source_digest": read.digest},
-                    metadata=shares(
-                        rows_read=read.read,
-                        repeats_removed=read.repeated,
-                        users=in_fives(read.frame["user_id"].n_unique()),
+            yield from gate(
+                context,
+                lake,
+                [
+                    Candidate(
+                        RAW_EVENTS,
+                        read.parts(),
+                        findings=[
+                            Finding("source_readable", True, READABLE, numbers={"rows read": read.read}),
+                            _enough(opened.source, read),
+                            _usual(opened.source, index, day, read),
+                            _quarantined("raw_events", opened.source, read.read - read.repeated, read.rejects),
+                        ],
+                        notes={"source_digest": read.digest},
+                        metadata=shares(rows_read=read.read, repeats_removed=read.repeated, users=in_fives(read.users)),
                     ),
-                ),
-                Candidate(QUARANTINE, rejects, metadata={"reasons": _reasons(rejects)}),
-            ],
-        )
+                    Candidate(QUARANTINE, rejects, metadata={"reasons": _reasons(rejects)}),
+                ],
+            )
 
     @table_asset(
         RAW_ITEMS,
@@ -117,7 +118,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         lake = storage.lake
         yesterday(lake, method, "raw_items", day)
         source = log.open().source
-        seen = lake.read("raw_events", day)["item_id"].unique()
+        seen = lake.scan("raw_events", day).select(pl.col("item_id").unique()).collect(engine="streaming")["item_id"]
         read = read_items(source, item_ids=seen, created_on=day, pseudonym_key=log.key, forgotten=log.forgotten())
         fresh = _new_or_changed(warehouse, lake, read.frame, day)
         yield from gate(
@@ -158,9 +159,9 @@ def _unreadable(index: SourceIndex, day: date, error: SourceError) -> Finding:
     )
 
 
-def _enough(source: Source, read: DayRead) -> Finding:
+def _enough(source: Source, read: OpenDay) -> Finding:
     fewest = source.quality.min_events
-    found = read.frame.height
+    found = read.events
     return Finding(
         "enough_events",
         found >= fewest,
@@ -169,7 +170,7 @@ def _enough(source: Source, read: DayRead) -> Finding:
     )
 
 
-def _usual(source: Source, index: SourceIndex, day: date, read: DayRead) -> Finding:
+def _usual(source: Source, index: SourceIndex, day: date, read: OpenDay) -> Finding:
     share, usual = source.quality.min_share_of_usual, usual_rows(index.rows(), day)
     numbers = shares(rows=read.read, usual=usual if usual is not None else "unknown", bound=share)
     if not is_unusual(source, read.read, usual):

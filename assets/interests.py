@@ -27,7 +27,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, storage: Storage, log: Log, method: Method, warehouse: Warehouse
     ) -> Iterator[Yielded]:
         day, lake = today(context), storage.lake
-        engagement = lake.read("engagement", day)
+        engagement = lake.read("engagement", day, ["user_id", "item_id", "exposures", "exposure_logged", "strength"])
         labels = warehouse.labels_of(lake, engagement["item_id"], last=day)
         frame = user_interests(
             engagement,
@@ -37,7 +37,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             exposures_logged=log.open().source.exposures_logged,
             quality=lake.read("label_quality", day),
         )
-        labelled = int(engagement["item_id"].is_in(labels["item_id"].implode()).sum())
+        labelled = int(engagement["item_id"].is_in(labels["item_id"].unique().implode()).sum())
         yield from gate(
             context,
             lake,

@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
+import pyarrow.parquet as pq
 from dagster_dbt import DagsterDbtTranslator
 
 from assets.gate import Candidate, Yielded, gate
@@ -19,7 +20,7 @@ from coterie.tables import TABLES
 from resources.audit import Finding, hide_persons
 from resources.configurable import Log, Method, Storage
 from resources.dbt import TAXONOMY, Dbt, DbtTest
-from resources.lake import Lake, own_folder
+from resources.lake import ROW_GROUP_ROWS, Content, Lake, own_folder
 
 BUILDS = ("engagement", "interests", "marts")
 # How many days before the day itself a build reads of a table; all of them where None. Default: the day alone.
@@ -35,6 +36,9 @@ LOOKS_BACK: Mapping[tuple[str, str], int | None] = {
 
 # Builds that make a table for the day from the same table of the days before: they need its yesterday, not its today.
 BASELINES = (("interests", "interest_daily"),)
+
+# Models that leave their rows in canonical order, as they may be more than fit in memory.
+IN_ORDER = ("engagement",)
 
 
 class Translator(DagsterDbtTranslator):
@@ -79,7 +83,7 @@ def _step(days: dg.PartitionsDefinition, dbt: Dbt, tag: str) -> dg.AssetsDefinit
                 [
                     Candidate(
                         TABLES[model],
-                        pl.read_parquet(built.models[model]),
+                        rows_of(built.models[model], in_order=model in IN_ORDER),
                         findings=[_finding(test) for test in built.tests if test.model == model],
                         metadata=shares(dbt_seconds=built.seconds),
                     )
@@ -88,6 +92,13 @@ def _step(days: dg.PartitionsDefinition, dbt: Dbt, tag: str) -> dg.AssetsDefinit
             )
 
     return step
+
+
+def rows_of(file: Path, *, in_order: bool) -> Content:
+    """What a model left, in parts where it can be."""
+    if not in_order:
+        return pl.read_parquet(file)
+    return (pl.DataFrame(batch) for batch in pq.ParquetFile(file).iter_batches(ROW_GROUP_ROWS))
 
 
 def _spec(dbt: Dbt, tag: str, model: str) -> dg.AssetSpec:

@@ -29,17 +29,22 @@ def codes(column: pl.Series, ids: pl.Series) -> npt.NDArray[np.int64]:
 def matrix(frame: pl.DataFrame, row: str, rows: pl.Series, column: str, columns: pl.Series, value: str) -> Matrix:
     """Sum `value` into a (rows, columns) matrix; rows of the frame with an unknown id are left out."""
     r, c = codes(frame[row], rows), codes(frame[column], columns)
-    v = frame[value].cast(pl.Float64).to_numpy()
+    v = frame[value].cast(pl.Float64).to_numpy(writable=True)
     known = (r >= 0) & (c >= 0) & (v != 0)
-    r, c, v = r[known], c[known], v[known]
-    # The value is the last sort key, so that equal cells are summed in one order whatever the input's was.
-    order = np.lexsort((v, c, r))
-    r, c, v = r[order], c[order], v[order]
-    first = np.ones(len(r), dtype=bool)
-    first[1:] = (r[1:] != r[:-1]) | (c[1:] != c[:-1])
-    cell = np.cumsum(first) - 1
-    summed = np.bincount(cell, weights=v, minlength=int(first.sum()))
-    return sparse.csr_array((summed, (r[first], c[first])), shape=(len(rows), len(columns)))
+    if not known.all():
+        r, c, v = r[known], c[known], v[known]
+    if len(r) > 1 and not ((r[1:] > r[:-1]) | ((r[1:] == r[:-1]) & (c[1:] > c[:-1]))).all():
+        # The value is the last sort key, so that equal cells are summed in one order whatever the input's was.
+        order = np.lexsort((v, c, r))
+        r, c, v = r[order], c[order], v[order]
+        first = np.ones(len(r), dtype=bool)
+        first[1:] = (r[1:] != r[:-1]) | (c[1:] != c[:-1])
+        v = np.bincount(np.cumsum(first) - 1, weights=v)
+        r, c = r[first], c[first]
+    starts = np.concatenate([[0], np.cumsum(np.bincount(r, minlength=len(rows)))])
+    # As scipy would choose: 32 bits where they suffice.
+    width = np.int32 if max(len(r), len(columns)) < np.iinfo(np.int32).max else np.int64
+    return sparse.csr_array((v, c.astype(width), starts.astype(width)), shape=(len(rows), len(columns)))
 
 
 def product(left: Matrix, right: Matrix) -> Matrix:

@@ -6,8 +6,8 @@ no nulls where none may be, no number that is not finite, and no key twice.
 """
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -141,6 +141,26 @@ def audit(suite: Suite, frame: pl.DataFrame) -> list[Finding]:
     for result in report.results:  # it reorders them: map by name, never by position
         results.setdefault(_configuration(result).meta["check"], []).append(result)
     return [_finding(suite.table, check, results.get(check.name, []), frame) for check in suite.checks]
+
+
+def audit_parts(suite: Suite, parts: Iterable[pl.DataFrame]) -> list[Finding]:
+    """The same over a candidate that does not fit in memory: rows with the same key must be in the same part."""
+    found: list[Finding] = []
+    for part in parts:
+        of_part = audit(suite, part)
+        found = [_together(*both) for both in zip(found, of_part, strict=True)] if found else of_part
+    return found or audit(suite, suite.table.empty())
+
+
+def _together(one: Finding, other: Finding) -> Finding:
+    """What two parts say of one check: the first that failed speaks, rows and offending rows are added up."""
+    speaks = one if not one.passed or other.passed else other
+    counted = {
+        name: int(one.numbers.get(name, 0)) + int(other.numbers.get(name, 0))
+        for name in ("rows", "unexpected")
+        if name in one.numbers or name in other.numbers
+    }
+    return replace(speaks, numbers={**speaks.numbers, **counted})
 
 
 def _holds(expectation: Expectation, frame: pl.DataFrame) -> bool:

@@ -29,6 +29,7 @@ import polars as pl
 from coterie.errors import CoterieError
 from coterie.tables import TABLES
 from resources.lake import SQL_TYPES, locked, own_folder, write_atomically
+from resources.memory import engine_memory
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
@@ -130,7 +131,12 @@ class Dbt:
             DbtError: a model could not be built. A failing test does not raise: its status says so.
         """
         started = time.perf_counter()
-        statements = self._statements(tag, day, inputs, taxonomy)
+        # What does not fit in memory goes to the stage, which goes away.
+        statements = [
+            f"set temp_directory = '{_escaped(stage.absolute() / 'spill')}'",
+            f"set memory_limit = '{engine_memory()}B'",
+            *self._statements(tag, day, inputs, taxonomy),
+        ]
         variables = {
             "day": day.isoformat(),
             "inputs": statements,
@@ -340,4 +346,8 @@ def _rows(table: str, files: Sequence[Path]) -> str:
 
 
 def _listed(files: Sequence[Path]) -> str:
-    return "[" + ", ".join("'" + str(file).replace("'", "''") + "'" for file in files) + "]"
+    return "[" + ", ".join(f"'{_escaped(file)}'" for file in files) + "]"
+
+
+def _escaped(path: Path) -> str:
+    return str(path).replace("'", "''")

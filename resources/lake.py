@@ -11,17 +11,18 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import chain
 from pathlib import Path
 
 import duckdb
 import polars as pl
 import pyarrow.parquet as pq
 
-from coterie.errors import MissingDayError
+from coterie.errors import CoterieError, MissingDayError
 from coterie.tables import TABLES, Table
 from resources.persons import named_in, unnamed
 
@@ -30,6 +31,8 @@ VIEWS = "coterie.duckdb"
 NOTE = "coterie."  # how the names of notes inside a file begin
 # Fixed, so that the bytes do not depend on how many threads made the frame.
 ROW_GROUP_ROWS = 131_072
+PART_ROWS = 16 * ROW_GROUP_ROWS  # of a candidate that comes in parts, taken into memory at a time
+Content = pl.DataFrame | Iterable[pl.DataFrame]
 # The contract's types as DuckDB and Spark call them.
 SQL_TYPES: Mapping[type[pl.DataType], str] = {
     pl.String: "varchar",
@@ -43,12 +46,33 @@ SQL_TYPES: Mapping[type[pl.DataType], str] = {
 
 @dataclass(frozen=True)
 class Staged:
-    """A candidate on disk, beside the lake and invisible to readers, with a lock on its partition."""
+    """A candidate on disk, beside the lake and invisible to readers, with a lock on its partition.
+
+    `frame` is None where the candidate came in parts: it may not fit in memory.
+    """
 
     table: Table
     day: date
     path: Path
-    frame: pl.DataFrame
+    rows: int
+    frame: pl.DataFrame | None
+
+    def scan(self) -> pl.LazyFrame:
+        """The rows, to be read as far as a query needs them."""
+        return self.frame.lazy() if self.frame is not None else pl.scan_parquet(self.path, hive_partitioning=False)
+
+    def parts(self) -> Iterator[pl.DataFrame]:
+        """The rows in canonical order, so many at a time; rows with the same key are never apart."""
+        if self.frame is not None:
+            yield self.frame
+            return
+        rest: list[pl.DataFrame] = []
+        for batch in pq.ParquetFile(self.path).iter_batches(PART_ROWS):
+            found = pl.concat([*rest, pl.DataFrame(batch)])
+            last = pl.all_horizontal(pl.col(k).eq_missing(pl.col(k).last()) for k in self.table.key)
+            yield found.filter(~last)
+            rest = [found.filter(last)]
+        yield from rest
 
 
 class Lake:
@@ -80,8 +104,16 @@ class Lake:
             if (first is None or day >= first) and (last is None or day <= last)
         ]
 
-    def read(self, table: str, day: date) -> pl.DataFrame:
-        """The rows of one day, in canonical order, without `day`.
+    def read(self, table: str, day: date, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """The rows of one day, in canonical order, without `day`; some columns, or all of them.
+
+        Raises:
+            MissingDayError: the day is not published; the text says what to materialize.
+        """
+        return self.scan(table, day).select(columns if columns is not None else pl.all()).collect()
+
+    def scan(self, table: str, day: date) -> pl.LazyFrame:
+        """The same, to be read as far as a query needs it: a day of events may not fit in memory.
 
         Raises:
             MissingDayError: the day is not published; the text says what to materialize.
@@ -89,12 +121,12 @@ class Lake:
         path = self.partition(table, day)
         if not path.exists():
             raise MissingDayError(f"{table} of {day} is not in the lake. Materialize {table} for {day} first.")
-        return pl.read_parquet(path, hive_partitioning=False)
+        return pl.scan_parquet(path, hive_partitioning=False)
 
-    def read_days(self, table: str, first: date, last: date) -> pl.DataFrame:
+    def read_days(self, table: str, first: date, last: date, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The rows of several days, each of which must be published, with `day` as the first column (pl.Date)."""
         frames = [
-            self.read(table, day).select(pl.lit(day).alias("day"), pl.all())
+            self.read(table, day, columns).select(pl.lit(day).alias("day"), pl.all())
             for day in (first + timedelta(days=n) for n in range((last - first).days + 1))
         ]
         return pl.concat(frames)
@@ -111,26 +143,36 @@ class Lake:
 
     @contextmanager
     def stage(
-        self, table: Table, day: date, frame: pl.DataFrame, notes: Mapping[str, str] | None = None
+        self, table: Table, day: date, content: Content, notes: Mapping[str, str] | None = None
     ) -> Iterator[Staged]:
         """Write a candidate beside the lake; it is gone when the block ends, published or not.
 
         The partition is locked meanwhile (by the kernel, so a killed process leaves no lock behind): two runs of the
         same table and day take turns instead of writing into each other's file.
+
+        Args:
+            table: the contract.
+            day: the day.
+            content: the rows; or, where they may not fit in memory, parts of them in canonical order.
+            notes: texts that are stored inside the file.
         """
         with own_folder(self._folder(table, day)) as folder:
-            yield self._write(table, day, folder, frame, notes or {})
+            yield self._write(table, day, folder, content, notes or {})
 
     def _folder(self, table: Table, day: date) -> Path:
         return self.home / "stage" / table.name / f"day={day.isoformat()}"
 
     @staticmethod
-    def _write(table: Table, day: date, folder: Path, frame: pl.DataFrame, notes: Mapping[str, str]) -> Staged:
+    def _write(table: Table, day: date, folder: Path, content: Content, notes: Mapping[str, str]) -> Staged:
         path = folder / PART
-        candidate = table.conform(frame)
         metadata = {f"{NOTE}{key}": text for key, text in notes.items()}
+        if not isinstance(content, pl.DataFrame):
+            content = _gathered(table, iter(content))
+        if not isinstance(content, pl.DataFrame):
+            return Staged(table, day, path, write_parts(path, table, content, metadata), None)
+        candidate = table.conform(content)
         candidate.rechunk().write_parquet(path, row_group_size=ROW_GROUP_ROWS, metadata=metadata)
-        return Staged(table, day, path, candidate)
+        return Staged(table, day, path, candidate.height, candidate)
 
     def publish(self, staged: Staged) -> Path:
         """Put a candidate in the place of the day's partition: one rename, so readers see the old file or the new."""
@@ -218,6 +260,46 @@ class Lake:
                 "hive_partitioning = true, hive_types = {'day': date}, union_by_name = true))"
             )
         return f"create view views.{table.name} as {body}"
+
+
+def _gathered(table: Table, parts: Iterator[pl.DataFrame]) -> Content:
+    """The parts as one frame where they are few rows, else as they are."""
+    held, rows = [table.empty()], 0
+    for part in parts:
+        held.append(part)
+        rows += part.height
+        if rows > PART_ROWS:
+            return chain(held, parts)
+    return pl.concat(held)
+
+
+def write_parts(path: Path, table: Table, parts: Iterable[pl.DataFrame], metadata: Mapping[str, str]) -> int:
+    """Write frames that follow one another in canonical order as one Parquet file; returns its rows.
+
+    Raises:
+        CoterieError: a part holds rows that belong before those of the part before it.
+    """
+    rows, last = 0, None
+    waiting = table.empty()
+    schema = waiting.to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+    with pq.ParquetWriter(path, schema, compression="zstd", store_schema=False) as writer:
+
+        def write(frame: pl.DataFrame) -> None:
+            writer.write_table(frame.to_arrow(compat_level=pl.CompatLevel.oldest()), row_group_size=ROW_GROUP_ROWS)
+
+        for part in (table.conform(p) for p in parts if p.height):
+            keys = part.select(table.key)
+            if last is not None and keys.row(0) < last:
+                raise CoterieError(f"{table.name}: parts are not in the order of {', '.join(table.key)}")
+            rows, last = rows + part.height, keys.row(-1)
+            waiting = pl.concat([waiting, part])
+            whole = waiting.height // ROW_GROUP_ROWS * ROW_GROUP_ROWS
+            if whole:
+                write(waiting.head(whole))
+                waiting = waiting.slice(whole)
+        write(waiting)
+        writer.add_key_value_metadata(dict(metadata))
+    return rows
 
 
 @contextmanager

@@ -124,14 +124,24 @@ class Rows:
         return f"'{{' || substr(concat('', {', '.join(pieces)}), 2) || '}}'" if pieces else "'{}'"
 
 
+@dataclass(frozen=True)
+class Room:
+    """What an engine may take: a folder for what does not fit in memory, and so many bytes of memory."""
+
+    folder: Path
+    memory: int
+
+
 @contextmanager
-def engine() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB of its own that leaves no file and fetches nothing."""
+def engine(room: Room | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB of its own that fetches nothing and leaves no file, or none outside its room."""
     config: dict[str, str | bool | int | float | list[str]] = {
-        "temp_directory": "",
+        "temp_directory": str(room.folder) if room else "",
         "autoinstall_known_extensions": False,
         "preserve_insertion_order": False,
     }
+    if room:
+        config["memory_limit"] = f"{room.memory}B"
     con = duckdb.connect(":memory:", config=config)
     try:
         # Not in the config: that is applied before the built-in extension that knows time zones is there.

@@ -22,7 +22,7 @@ from coterie.tables import (
     Table,
 )
 from resources.audit import Finding
-from resources.lake import Lake
+from resources.lake import Lake, Staged
 
 DAYS = dg.DailyPartitionsDefinition("2024-05-01", end_date="2024-05-04")
 DAY = date(2024, 5, 1)
@@ -122,7 +122,11 @@ def test_messages_name_both_columns_of_a_pair_and_no_person(tmp_path: Path) -> N
 
 def shown(table: Table, **values: object) -> str:
     """The preview of one row."""
-    return preview(table, pl.DataFrame([dict.fromkeys(table.schema) | values], schema=table.schema)).value
+    return previewed(table, pl.DataFrame([dict.fromkeys(table.schema) | values], schema=table.schema))
+
+
+def previewed(table: Table, frame: pl.DataFrame) -> str:
+    return preview(Staged(table, DAY, Path(), frame.height, frame)).value
 
 
 def test_a_preview_tells_nothing_about_few_users() -> None:
@@ -155,7 +159,7 @@ def test_what_is_shown_of_a_private_table_names_nobody_and_counts_nobody(table: 
 
 def test_the_outline_of_a_private_table_counts_persons_in_fives() -> None:
     rows = [(f"u{n:02}", f"v{n:02}", 0.5 if n else 0.25) for n in range(13)]
-    text = preview(USER_GRAPH, pl.DataFrame(rows, schema=USER_GRAPH.schema, orient="row")).value
+    text = previewed(USER_GRAPH, pl.DataFrame(rows, schema=USER_GRAPH.schema, orient="row"))
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if "%" in line]
     assert cells == [["source", "100%", "10"], ["target", "100%", "10"], ["weight", "100%", "2"]]
 

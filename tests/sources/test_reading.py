@@ -5,6 +5,7 @@ import json
 import random
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from coterie.errors import SourceError
-from coterie.sources import DayRead, Source, build_index, pseudonym, read_events
+from coterie.sources import DayRead, Room, Source, build_index, open_day, pseudonym, read_events
 from coterie.sources.reading import UNPARSED
 from coterie.tables import QUARANTINE, RAW_EVENTS
 
@@ -72,6 +73,24 @@ def test_a_day_without_files_or_rows_is_empty(log: Any) -> None:
     assert (result.frame.height, result.read) == (0, 0)
     log.write("events/a.jsonl", [])
     assert read(log.source()).read == 0
+
+
+def test_repeats_collapse_wherever_the_parts_of_a_day_are_cut(log: Any, tmp_path: Path) -> None:
+    rng = random.Random(3)
+    once = [event(uid=f"u{n % 700}", vid=f"v{n}", play_ms=n) for n in range(9000)]
+    log.write("events/a.parquet", rng.sample(once, len(once)) + rng.choices(once, k=2000))
+    source = log.source(columns={"watch_ms": "play_ms"})
+    room = Room(tmp_path / "room", 64_000_000)
+    with open_day(source, build_index(source, None), DAY, room=room) as opened:
+        parts = list(opened.parts(2048))
+        assert (opened.read, opened.events, opened.repeated, opened.users) == (11_000, 9000, 2000, 700)
+        assert opened.item_ids.to_list() == sorted(f"v{n}" for n in range(9000))
+    assert len(parts) > 3
+    frame = pl.concat(parts)
+    assert frame.height == 9000
+    assert frame["event_id"].is_unique().all()
+    assert_frame_equal(frame, RAW_EVENTS.conform(frame))
+    assert_frame_equal(frame, read(source).frame)
 
 
 # --- row order, files, formats ---

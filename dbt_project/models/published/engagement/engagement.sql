@@ -113,3 +113,5 @@ select
 from pairs
 left join quantiles on pairs.user_id = quantiles.user_id and pairs.item_id = quantiles.item_id
 left join signals on pairs.user_id = signals.user_id and pairs.item_id = signals.item_id
+-- In canonical order: the rows may be too many to be sorted in memory afterwards.
+order by pairs.user_id, pairs.item_id

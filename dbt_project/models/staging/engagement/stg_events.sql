@@ -1,3 +1,5 @@
+-- A view, unlike the others: a day of events may not fit in memory.
+{{ config(materialized='view') }}
 -- The day's events, as far as engagement needs them. A signal without a weight counts once.
 select
     user_id,

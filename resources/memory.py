@@ -1,0 +1,18 @@
+"""How much memory a query engine may take before it goes on in files.
+
+Belongs here: what the machine, or the container, has. Does not belong here: what is done with it; no result depends on
+it.
+"""
+
+import os
+from pathlib import Path
+
+SHARE = 4  # two runs at once, each beside a Python that holds frames of its own
+_CONTAINER = Path("/sys/fs/cgroup/memory.max")
+
+
+def engine_memory() -> int:
+    """Bytes that one query engine may take: a quarter of what there is."""
+    found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    bound = _CONTAINER.read_text(encoding="utf-8").strip() if _CONTAINER.exists() else "max"
+    return min(found, int(bound) if bound.isdigit() else found) // SHARE
