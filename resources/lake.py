@@ -20,6 +20,7 @@ from pathlib import Path
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from coterie.errors import CoterieError, MissingDayError
@@ -205,12 +206,15 @@ class Lake:
         return changed
 
     def _forget_in(self, table: Table, day: date, gone: frozenset[str]) -> int:
+        def parts() -> Iterator[tuple[pl.DataFrame, pl.Series]]:
+            for batch in pq.ParquetFile(self.partition(table.name, day)).iter_batches(PART_ROWS):
+                frame = pl.DataFrame(batch)
+                yield frame, named_in(table, frame, gone)
+
         with own_folder(self._folder(table, day)) as folder:
-            frame = self.read(table.name, day)
-            named = named_in(table, frame, gone)
-            count = int(named.sum())
+            count = sum(int(named.sum()) for _, named in parts())
             if count:
-                kept = frame.filter(~named) if table.private else unnamed(table, frame, named)
+                kept = (f.filter(~named) if table.private else unnamed(table, f, named) for f, named in parts())
                 self.publish(self._write(table, day, folder, kept, self._notes(table.name, day)))
         return count
 
@@ -264,13 +268,12 @@ class Lake:
 
 def _gathered(table: Table, parts: Iterator[pl.DataFrame]) -> Content:
     """The parts as one frame where they are few rows, else as they are."""
-    held, rows = [table.empty()], 0
+    held: list[pl.DataFrame] = []
     for part in parts:
         held.append(part)
-        rows += part.height
-        if rows > PART_ROWS:
+        if sum(p.height for p in held) > PART_ROWS:
             return chain(held, parts)
-    return pl.concat(held)
+    return pl.concat(held) if held else table.empty()
 
 
 def write_parts(path: Path, table: Table, parts: Iterable[pl.DataFrame], metadata: Mapping[str, str]) -> int:
@@ -279,27 +282,35 @@ def write_parts(path: Path, table: Table, parts: Iterable[pl.DataFrame], metadat
     Raises:
         CoterieError: a part holds rows that belong before those of the part before it.
     """
-    rows, last = 0, None
-    waiting = table.empty()
-    schema = waiting.to_arrow(compat_level=pl.CompatLevel.oldest()).schema
-    with pq.ParquetWriter(path, schema, compression="zstd", store_schema=False) as writer:
-
-        def write(frame: pl.DataFrame) -> None:
-            writer.write_table(frame.to_arrow(compat_level=pl.CompatLevel.oldest()), row_group_size=ROW_GROUP_ROWS)
-
-        for part in (table.conform(p) for p in parts if p.height):
-            keys = part.select(table.key)
-            if last is not None and keys.row(0) < last:
-                raise CoterieError(f"{table.name}: parts are not in the order of {', '.join(table.key)}")
-            rows, last = rows + part.height, keys.row(-1)
+    ordered = _conformed(table, parts)
+    waiting = next(ordered, table.empty())
+    rows = waiting.height
+    with pq.ParquetWriter(path, _arrow(waiting).schema, compression="zstd", store_schema=False) as writer:
+        for part in chain([table.empty().select(waiting.columns)], ordered):
+            rows += part.height
             waiting = pl.concat([waiting, part])
             whole = waiting.height // ROW_GROUP_ROWS * ROW_GROUP_ROWS
             if whole:
-                write(waiting.head(whole))
+                writer.write_table(_arrow(waiting.head(whole)), row_group_size=ROW_GROUP_ROWS)
                 waiting = waiting.slice(whole)
-        write(waiting)
+        writer.write_table(_arrow(waiting))
         writer.add_key_value_metadata(dict(metadata))
     return rows
+
+
+def _conformed(table: Table, parts: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    last: tuple[object, ...] | None = None
+    for part in (table.conform(p) for p in parts if p.height):
+        keys = part.select(table.key)
+        if last is not None and keys.row(0) < last:
+            raise CoterieError(f"{table.name}: parts are not in the order of {', '.join(table.key)}")
+        last = keys.row(-1)
+        yield part
+
+
+def _arrow(frame: pl.DataFrame) -> pa.Table:
+    # Plain strings: not every reader of Parquet knows polars' newer kind.
+    return frame.to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
 @contextmanager

@@ -7,7 +7,7 @@ it.
 import os
 from pathlib import Path
 
-SHARE = 4  # two runs at once, each beside a Python that holds frames of its own
+SHARE = 4  # as many runs as dagster.yaml lets go on at once
 _CONTAINER = Path("/sys/fs/cgroup/memory.max")
 
 

@@ -97,3 +97,12 @@ def test_no_part_at_all_is_an_empty_day(lake: Lake) -> None:
         assert staged.rows == 0
         findings = audit_parts(suite(ENGAGEMENT), staged.parts())
     assert [f.check for f in findings] == [c.name for c in suite(ENGAGEMENT).checks]
+
+
+def test_users_are_forgotten_in_a_table_of_many_parts(lake: Lake) -> None:
+    whole = rows(range(100))
+    with lake.stage(ENGAGEMENT, DAY, [whole], {"mark": "m"}) as staged:
+        lake.publish(staged)
+    assert lake.forget(["u0003", "u0099", "nobody"]) == {"engagement": 6}
+    assert lake.read("engagement", DAY).equals(whole.filter(~pl.col("user_id").is_in(["u0003", "u0099"])))
+    assert lake.note("engagement", DAY, "mark") == "m"
