@@ -5,8 +5,7 @@ the table's contract and needs no writing: `contract` bounds the row count, and 
 no nulls where none may be, no number that is not finite, and no key twice.
 """
 
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +15,7 @@ import yaml
 
 from coterie.errors import CoterieError
 from coterie.tables import Table
+from resources.expectations import FINITE, FULL, Expectation, holds, is_clear
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationValidationResult
@@ -23,16 +23,6 @@ if TYPE_CHECKING:
 
 Severity = Literal["error", "warning"]
 SAMPLE_ROWS = 10
-FULL = "ColumnValuesToNotBeNull"
-FINITE = ("ColumnValuesToBeBetween", {"min_value": -sys.float_info.max, "max_value": sys.float_info.max})
-
-
-@dataclass(frozen=True)
-class Expectation:
-    """One expectation of Great Expectations: its class without the `Expect`, and its arguments."""
-
-    kind: str
-    arguments: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -114,6 +104,22 @@ def audit(suite: Suite, frame: pl.DataFrame) -> list[Finding]:
 
     An expectation that cannot run (a missing column, a wrong type) fails its check and says why.
     """
+    return _audit(suite, frame, holds)
+
+
+def _audit(suite: Suite, frame: pl.DataFrame, seen: Callable[[Expectation, pl.DataFrame], bool]) -> list[Finding]:
+    left = {check.name: [e for e in check.expectations if not seen(e, frame)] for check in suite.checks}
+    results = _ask(suite.table, left, frame) if any(left.values()) else {}
+    return [
+        _finding(suite.table, check, results.get(check.name, []), len(left[check.name]), frame)
+        for check in suite.checks
+    ]
+
+
+def _ask(
+    table: Table, expectations: Mapping[str, Sequence[Expectation]], frame: pl.DataFrame
+) -> dict[str, list["ExpectationValidationResult"]]:
+    """What Great Expectations says of each check."""
     # Imported here: it takes seconds, and only a step that audits should pay.
     import great_expectations as gx
     import great_expectations.expectations as gxe
@@ -128,26 +134,27 @@ def audit(suite: Suite, frame: pl.DataFrame) -> list[Finding]:
         .add_batch_definition_whole_dataframe("all")
         .get_batch({"dataframe": frame.to_pandas(use_pyarrow_extension_array=True)})
     )
-    expectations = [
-        getattr(gxe, f"Expect{e.kind}")(**e.arguments, meta={"check": check.name})
-        for check in suite.checks
-        for e in check.expectations
-        if not _holds(e, frame)
+    asked = [
+        getattr(gxe, f"Expect{e.kind}")(**e.arguments, meta={"check": check})
+        for check, listed in expectations.items()
+        for e in listed
     ]
-    report = batch.validate(
-        gx.ExpectationSuite(name=suite.table.name, expectations=expectations), result_format="SUMMARY"
-    )
+    report = batch.validate(gx.ExpectationSuite(name=table.name, expectations=asked), result_format="SUMMARY")
     results: dict[str, list[ExpectationValidationResult]] = {}
     for result in report.results:  # it reorders them: map by name, never by position
         results.setdefault(_configuration(result).meta["check"], []).append(result)
-    return [_finding(suite.table, check, results.get(check.name, []), frame) for check in suite.checks]
+    return results
 
 
 def audit_parts(suite: Suite, parts: Iterable[pl.DataFrame]) -> list[Finding]:
-    """The same over a candidate that does not fit in memory: rows with the same key must be in the same part."""
+    """The same over a candidate that may not fit in memory: rows with the same key must be in the same part.
+
+    The first part goes through all that Great Expectations does. Of the others it is asked only what a look by polars
+    leaves open, as fifty parts would take it ten minutes; a test holds the two together.
+    """
     found: list[Finding] = []
     for part in parts:
-        of_part = audit(suite, part)
+        of_part = _audit(suite, part, is_clear) if found else audit(suite, part)
         found = [_together(*both) for both in zip(found, of_part, strict=True)] if found else of_part
     return found or audit(suite, suite.table.empty())
 
@@ -163,28 +170,11 @@ def _together(one: Finding, other: Finding) -> Finding:
     return replace(speaks, numbers={**speaks.numbers, **counted})
 
 
-def _holds(expectation: Expectation, frame: pl.DataFrame) -> bool:
-    """Whether a column has no nulls, or only finite numbers, which polars knows at once.
-
-    Half of a day's audit would be spent on asking again: only what fails, or cannot be run, is left to Great
-    Expectations.
-    """
-    column = expectation.arguments.get("column")
-    if column not in frame.columns:
-        return False
-    values = frame[column]
-    if (expectation.kind, expectation.arguments) == (FULL, {"column": column}):
-        return values.null_count() == 0
-    if (expectation.kind, expectation.arguments) == (FINITE[0], {"column": column, **FINITE[1]}):
-        return values.dtype.is_float() and bool(values.is_finite().all())
-    return False
-
-
 def _finding(
-    table: Table, check: Check, results: Sequence["ExpectationValidationResult"], frame: pl.DataFrame
+    table: Table, check: Check, results: Sequence["ExpectationValidationResult"], asked: int, frame: pl.DataFrame
 ) -> Finding:
     failed = [result for result in results if not result.success]
-    if len(results) != sum(not _holds(e, frame) for e in check.expectations):
+    if len(results) != asked:
         return Finding(check.name, False, f"{table.name}: not every expectation of {check.name} was run")
     if not failed:
         return Finding(check.name, True, check.says, check.severity, {"rows": frame.height})
