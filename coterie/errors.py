@@ -23,3 +23,11 @@ class SettingError(CoterieError):
 
 class MissingDayError(CoterieError):
     """A partition that the work builds on has not been materialized."""
+
+
+class DecisionError(CoterieError):
+    """A decision about a suggestion cannot be recorded as it was told."""
+
+
+class ExportError(CoterieError):
+    """An export cannot be made as asked."""

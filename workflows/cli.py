@@ -19,6 +19,8 @@ from coterie.errors import CoterieError, MissingDayError, SettingError
 from coterie.tables import TABLES, markdown
 from resources.lake import Lake
 from resources.settings import PROJECT, Settings, load_settings
+from workflows.decide_commands import decide_command
+from workflows.export_commands import export_command
 from workflows.gold_commands import gold_app
 from workflows.taxonomy_commands import taxonomy_app
 
@@ -42,6 +44,8 @@ def _console(*, stderr: bool = False) -> Console:
 
 
 app.add_typer(taxonomy_app, name="taxonomy")
+app.command("decide")(decide_command)
+app.command("export")(export_command)
 out = _console()
 COLOURS = {"error": "red", "warning": "yellow", "ok": "green"}
 FILES_SHOWN = 8

@@ -1,0 +1,90 @@
+"""Words for people who read a sheet or a slide: kinds, actions, and how an effect is known.
+
+Belongs here: short English texts made of ids and numbers. Does not belong here: what is true.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+_KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "boost_interest": "Show more",
+        "explore_interest": "Try something new",
+        "close_supply_gap": "Get more items",
+    }
+)
+_VERBS: Mapping[str, str] = MappingProxyType(
+    {
+        "boost_interest": "Show more of",
+        "explore_interest": "Try",
+        "close_supply_gap": "Get more items of",
+    }
+)
+_METRICS: Mapping[str, str] = MappingProxyType(
+    {
+        "strength_per_exposure": "engagement strength per showing, against others",
+        "share_of_engagement": "share of engagement, against others",
+        "adoption": "share of newcomers to the interest who take it up, against others",
+        "demand_minus_supply": "share of engagement above share of supply",
+    }
+)
+_KNOWN_BY: Mapping[str, str] = MappingProxyType(
+    {
+        "random_exposure": "random showings",
+        "propensity": "logged propensities",
+        "observational": "observed, bias bounded",
+        "not_evaluable": "not evaluable",
+    }
+)
+
+
+def plain(word: str) -> str:
+    """An id as words: `boost_interest` becomes `boost interest`."""
+    return word.replace("_", " ")
+
+
+def kind_of(kind: str) -> str:
+    """What a kind of suggestion asks for."""
+    return _KINDS.get(kind, plain(kind).capitalize())
+
+
+def verb_of(kind: str) -> str:
+    """A kind as the beginning of a sentence that goes on with the interest."""
+    return _VERBS.get(kind, f"{plain(kind).capitalize()}:")
+
+
+def metric_of(metric: str) -> str:
+    """What an effect measures."""
+    return _METRICS.get(metric, plain(metric))
+
+
+def known_by(evaluability: str) -> str:
+    """How an effect is known."""
+    return _KNOWN_BY.get(evaluability, plain(evaluability))
+
+
+def ask_of(action: Mapping[str, Any] | None) -> str:
+    """An action that was told, in words; empty if there is none."""
+    if action is None:
+        return ""
+    parameters = action.get("parameters", {})
+    match action["type"]:
+        case "boost_interest":
+            return f"ranking score × {parameters['multiplier']:g}"
+        case "explore_interest":
+            return f"{parameters['slots_per_100']} of 100 places in the feed"
+        case "close_supply_gap":
+            return f"about {parameters['items_wanted']:,} more items in a week"
+        case _:
+            return ", ".join(f"{plain(name)} {value}" for name, value in sorted(parameters.items()))
+
+
+def points(value: float | None) -> str:
+    """A difference between shares, with its sign."""
+    return "—" if value is None else f"{value * 100 + 0.0:+.1f} %"
+
+
+def number_of(count: int, one: str, many: str | None = None) -> str:
+    """A count with its noun."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

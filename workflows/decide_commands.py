@@ -1,0 +1,35 @@
+"""The command `coterie decide`: teams record what they did with a suggestion."""
+
+from datetime import datetime
+from typing import Annotated
+
+import polars as pl
+import typer
+
+from resources.decisions import DecisionLog, decided
+from resources.lake import Lake
+from resources.settings import load_settings
+
+
+def decide_command(
+    strategy_id: Annotated[str, typer.Argument(metavar="ID", help="The suggestion, from mart_strategy_board.")],
+    decision: Annotated[str, typer.Argument(metavar="DECISION", help="accepted, rejected or shipped.")],
+    on: Annotated[
+        datetime,
+        typer.Option(formats=["%Y-%m-%d"], help="The day; of shipped, the first on which people saw the change."),
+    ],
+    note: Annotated[str, typer.Option(help="Why; at most 500 characters. Name no user: exports show it.")] = "",
+) -> None:
+    """Record what became of a suggestion; a later decision about it takes the place of an earlier one."""
+    lake = Lake(load_settings().home)
+    made = decided(lake, strategy_id, decision, on=on.date(), note=note)
+    new = DecisionLog(lake.home).add(made)
+    row = lake.read("strategies", made.issued_on).filter(pl.col("strategy_id") == made.strategy_id).row(0, named=True)
+    typer.echo(
+        f"{made.strategy_id} ({row['kind']}, {row['interest_id']}, suggested on {made.issued_on}): {made.decision} on "
+        f"{made.decided_on}{'' if new else '; it was recorded before'}."
+    )
+    if made.decision != "rejected" and row["status"] != "proposed":
+        typer.echo(f"Mind: it was {row['status']}.")
+    if made.decision != "rejected" and made.decided_on >= row["expires_on"]:
+        typer.echo(f"Mind: the suggestion no longer held from {row['expires_on']} on.")
