@@ -281,16 +281,19 @@ def report_command(
 def lookup_command(
     what: Annotated[str, typer.Argument(help="A community, strategy or user id, as the source names them.")],
     day: Day = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="Also what a user did on all days, and all that ever touched them.")
+    ] = False,
     everything: Annotated[bool, typer.Option("--all", help="All rows of what a user did, not the latest ten.")] = False,
 ) -> None:
-    """Show everything known about a user, a community or a strategy, as JSON."""
+    """Show what is known about a user, a community or a strategy, as JSON; of a user also which suggestions touch them."""
     from coterie.sources import pseudonym
     from workflows.lookup import look_up
 
     lake = _lake()
     on = _day(lake, "communities", day)
     key = _settings().pseudonym_key.encode()
-    found = look_up(lake, {what, pseudonym(what, key)} if key else {what}, on, everything=everything)
+    found = look_up(lake, {what, pseudonym(what, key)} if key else {what}, on, history=history, everything=everything)
     if not found:
         raise CoterieError(f"No user, community or strategy is called {what!r} up to {on}.")
     sys.stdout.write(json.dumps({"day": str(on), **found}, ensure_ascii=False, indent=2, default=str) + "\n")

@@ -8,7 +8,9 @@ from typing import Any
 import polars as pl
 import pytest
 
+from coterie.strategies.decisions import Decision
 from coterie.tables import TABLES
+from resources.decisions import DecisionLog
 from resources.lake import Lake
 from workflows.lookup import JSON_COLUMNS, LATEST, look_up
 
@@ -28,8 +30,8 @@ class Home:
         with self.lake.stage(contract, day, frame) as staged:
             self.lake.publish(staged)
 
-    def know(self, *ids: str, on: date = LAST, everything: bool = False) -> dict[str, Any]:
-        return look_up(self.lake, ids, on, everything=everything)
+    def know(self, *ids: str, on: date = LAST, history: bool = False, everything: bool = False) -> dict[str, Any]:
+        return look_up(self.lake, ids, on, history=history, everything=everything)
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def test_a_text_that_looks_like_json_is_text(home: Home) -> None:
     home.put(
         "quarantine", LAST, {"table_name": "raw_events", "reason": "r", "payload": '{"uid": "{A1-GUID}"}', "copies": 1}
     )
-    found = home.know(user)
+    found = home.know(user, history=True)
     assert found["memberships"][0]["community_id"] == "[c]"
     assert found["quarantine"]["latest"][0]["payload"] == {"uid": user}
     assert home.know("{A1-GUI") == {}
@@ -123,3 +125,54 @@ def test_rejected_rows_are_found_by_value(home: Home) -> None:
 def test_each_form_of_an_id_is_looked_for(home: Home) -> None:
     home.put("memberships", LAST, {"user_id": "0fa1", "community_id": "c1"})
     assert home.know("alice", "0fa1")["memberships"][0]["user_id"] == "0fa1"
+
+
+def test_a_user_is_told_which_suggestions_touch_them_and_why(home: Home) -> None:
+    week = [date(2024, 5, n) for n in (10, 17)]
+    mine = {"user_id": "u1", "community_id": "c1", "probability": 0.9, "is_primary": True}
+    for day in week:
+        home.put("memberships", day, mine, {**mine, "user_id": "u2", "community_id": "c2"})
+        both = [{"strategy_id": f"s-{c}-{day.day}", "community_id": c, "interest_id": "d.i", "status": "proposed",
+                 "expires_on": date(2024, 6, 1)} for c in ("c1", "c2")]  # fmt: skip
+        home.put("strategies", day, *both, {**both[0], "strategy_id": "s-withheld", "status": "withheld: small"})
+    home.put("user_interests", week[1], {"user_id": "u1", "interest_id": "d.i", "lift": 3.0})
+    (row,) = home.know("u1", on=week[1])["touched_by"]
+    assert (row["strategy_id"], row["aimed_at"]["member_on"], row["in_evidence"]["member_on"]) == (
+        "s-c1-17",
+        week[1],
+        week[0],
+    )
+    assert row["own_interest"]["lift"] == 3.0
+    ever = home.know("u1", on=week[1], history=True)["touched_by"]
+    assert [row["strategy_id"] for row in ever] == ["s-c1-17", "s-c1-10"]
+    log = DecisionLog(home.lake.home)
+    log.add(Decision("s-c1-10", "shipped", week[0], week[0], "live"))
+    log.add(Decision("s-c2-10", "shipped", week[0], week[0], "theirs"))
+    held = home.know("u1", on=week[1])["touched_by"]
+    assert [(row["strategy_id"], row["decision"] and row["decision"]["note"]) for row in held] == [
+        ("s-c1-17", None), ("s-c1-10", "live"),
+    ]  # fmt: skip
+
+
+def test_what_was_decided_is_told_with_the_suggestion_and_its_community(home: Home) -> None:
+    home.put(
+        "strategies", LAST, {"strategy_id": "s1", "community_id": "c1"}, {"strategy_id": "s2", "community_id": "c9"}
+    )
+    log = DecisionLog(home.lake.home)
+    for word, day in (("accepted", DAYS[1]), ("shipped", LAST), ("rejected", date(2024, 5, 4))):
+        log.add(Decision("s1", word, day, DAYS[1], ""))
+    told = ["accepted", "shipped"]
+    assert [row["decision"] for row in home.know("s1")["decisions"]] == told
+    assert [row["decision"] for row in home.know("c1")["decisions"]] == told
+    assert "decisions" not in home.know("s2")
+
+
+def test_a_long_history_is_read_when_asked_for(home: Home) -> None:
+    for day in (date(2024, 1, 1), date(2024, 4, 20)):
+        home.put("community_lineage", day, {"community_id": "c1", "event": "continued", "from_ids": "[]"})
+    assert [row["day"] for row in home.know("c1")["community_lineage"]] == [date(2024, 4, 20)]
+    assert len(home.know("c1", history=True)["community_lineage"]) == 2
+    home.put("memberships", LAST, {"user_id": "u1", "community_id": "c1", "is_primary": True})
+    home.put("raw_events", AGO, {"event_id": "e", "user_id": "u1"})
+    assert "raw_events" not in home.know("u1")
+    assert home.know("u1", history=True)["raw_events"]["rows"] == 1
