@@ -3,7 +3,7 @@
 Belongs here: which tables name an id, and how far back to look. Does not belong here: printing.
 
 An answer takes milliseconds however long the history is: what holds as of a day stands in the day, and of what happened
-the last four weeks are read. Everything that a user ever did takes reading every event, so it is asked for (`history`),
+the last two weeks are read. Everything that a user ever did takes reading every event, so it is asked for (`history`),
 or read where nothing else is known of the id.
 """
 
@@ -24,7 +24,7 @@ from resources.persons import named_in
 Rows = list[dict[str, Any]]
 
 LATEST = 10  # rows that stand for many, where not all are asked for
-RECENT = timedelta(days=27)
+RECENT = timedelta(days=13)  # as long as a suggestion holds
 # Text that a contract says is JSON. Other text stays text, whatever it looks like: ids in braces are no objects.
 JSON_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "raw_items": ("hashtags",),
@@ -46,7 +46,7 @@ def look_up(
     """All that is known of a community, a strategy or a user at the end of a day, by table; tables without are absent.
 
     A community or strategy that is not there on the day is shown as it last was, with its `day`. Of a community's life,
-    of scores the last four weeks are told. `touched_by` has the suggestions that touch a user, those of the day and those
+    of scores the last two weeks are told. `touched_by` has the suggestions that touch a user, those of the day and those
     that were shipped, see `coterie.strategies.touched`; `decisions`, what teams decided about a suggestion or a
     community's.
 
@@ -160,8 +160,13 @@ def _scan(lake: Lake, table: str, days: Iterable[date]) -> pl.LazyFrame:
     there = [path for path in files.values() if path.exists()]
     if not there:
         return TABLES[table].empty().lazy().with_columns(day=pl.lit(None, pl.Date))
+    # By the contract's schema: a day from before a column was added shows it as null.
     return pl.scan_parquet(
-        there, hive_partitioning=True, hive_schema={"day": pl.Date}, missing_columns="insert", extra_columns="ignore"
+        there,
+        schema={**TABLES[table].schema, "day": pl.Date()},
+        hive_schema={"day": pl.Date},
+        missing_columns="insert",
+        extra_columns="ignore",
     )
 
 
