@@ -9,9 +9,12 @@ bytes differ from run to run, their content does not.
 import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import polars as pl
+
+from coterie.errors import ExportError
 
 MISSING = "Tableau's Hyper API is not installed: pip install 'coterie[tableau]', or pip install tableauhyperapi"
 SCHEMA = "Extract"  # where Tableau looks for tables
@@ -28,9 +31,20 @@ def write_hyper(tables: Mapping[str, pl.DataFrame], path: Path) -> None:
     Args:
         tables: name -> frame of strings, numbers, booleans, days and timestamps.
         path: a new file.
+
+    Raises:
+        ExportError: the Hyper API cannot write it.
     """
     import tableauhyperapi as hyper
 
+    try:
+        _write(hyper, tables, path)
+    except hyper.HyperException as error:
+        raise ExportError(f"{path.name}: Tableau's Hyper API could not write it: {error}") from error
+    path.chmod(path.parent.stat().st_mode & 0o666)  # the server makes it for its own user alone
+
+
+def _write(hyper: ModuleType, tables: Mapping[str, pl.DataFrame], path: Path) -> None:
     kinds = {
         pl.String: hyper.SqlType.text,
         pl.Int64: hyper.SqlType.big_int,
@@ -57,7 +71,6 @@ def write_hyper(tables: Mapping[str, pl.DataFrame], path: Path) -> None:
             with hyper.Inserter(connection, table) as inserter:
                 inserter.add_rows(_row(row) for row in frame.iter_rows())
                 inserter.execute()
-    path.chmod(path.parent.stat().st_mode & 0o666)  # the server makes it for its own user alone
 
 
 def _row(row: tuple[Any, ...]) -> list[Any]:

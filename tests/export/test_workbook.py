@@ -11,7 +11,9 @@ from openpyxl import load_workbook
 from coterie.export import workbook as module
 from coterie.export.findings import findings
 from coterie.export.texts import clean
-from coterie.export.workbook import COMMUNITIES, DATA, DECIDED, INTERESTS, OVERVIEW, SUGGESTED, SUGGESTIONS, workbook
+from coterie.export.workbook import COMMUNITIES, DECIDED, INTERESTS, OVERVIEW, SUGGESTIONS, workbook
+from coterie.export.workbook_charts import DATA
+from coterie.export.workbook_fields import SUGGESTED
 
 DECISIONS = [("s-00", "accepted", world.DAY, world.DAY, "=1+1"), ("s-00", "shipped", world.DAY, world.DAY, "go\x07 on")]
 

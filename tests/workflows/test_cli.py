@@ -45,7 +45,7 @@ def home(tmp_path: Path) -> Path:
 
 def test_help_starts_at_once_and_names_every_command() -> None:
     told = coterie("--help").stdout
-    for command in ("simulate", "check-source", "report", "lookup", "forget", "catalog"):
+    for command in ("simulate", "check-source", "report", "lookup", "decide", "export", "forget", "catalog"):
         assert command in told
 
 
