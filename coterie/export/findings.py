@@ -12,7 +12,7 @@ from typing import Literal
 
 import polars as pl
 
-from coterie.export.handout import Handout
+from coterie.export.handout import Handout, has_interval
 from coterie.export.texts import one_line
 from coterie.export.words import kind_of, known_by, metric_of, number_of, points, verb_of
 
@@ -92,7 +92,7 @@ def _communities(handout: Handout) -> Finding:
 
 
 def _suggestion(handout: Handout) -> Finding:
-    proposed = handout.proposed.filter(pl.col("effect").is_not_null())
+    proposed = handout.proposed.filter(has_interval())
     if proposed.is_empty():
         return Finding(
             "What to do first",
@@ -122,7 +122,7 @@ def _suggestion(handout: Handout) -> Finding:
 
 
 def _trend(handout: Handout) -> Finding:
-    trends = handout.trends.sort("q_value", "interest", nulls_last=True)
+    trends = handout.trends.sort("q_value", "interest", "interest_id", nulls_last=True)
     moved = trends.filter(pl.col("trend").is_in(["rising", "falling"]))
     known = trends.filter(pl.col("baseline_share").is_not_null(), pl.col("trend_ratio").is_not_null())
     notes = (
@@ -157,7 +157,7 @@ def _gap(handout: Handout) -> Finding:
         "Share of the day's engagement minus share of the day's new items, over all users.",
         "Above zero: asked for more than it is supplied.",
     )
-    wanted = known.filter(pl.col("gap") > 0).sort("gap", "interest", descending=[True, False])
+    wanted = known.filter(pl.col("gap") > 0).sort("gap", "interest", "interest_id", descending=[True, False, False])
     if wanted.is_empty():
         return Finding("Demand and supply", "No interest is asked for more than it is supplied.", notes)
     top = wanted.row(0, named=True)
@@ -165,8 +165,8 @@ def _gap(handout: Handout) -> Finding:
         f"{_name(top['interest'])} is {top['demand_share']:.1%} of engagement and {top['supply_share']:.1%} of new items, "
         "the widest gap."
     )
-    shown = known.sort(pl.col("gap").abs(), "interest", descending=[True, False]).head(MOST_BARS)
-    shown = shown.sort("gap", "interest", descending=[True, False])
+    shown = known.sort(pl.col("gap").abs(), "interest", "interest_id", descending=[True, False, False]).head(MOST_BARS)
+    shown = shown.sort("gap", "interest", "interest_id", descending=[True, False, False])
     series = (Series("gap", tuple(shown["gap"])),)
     figure = Figure("share of demand minus share of supply", "difference", _labels(shown["interest"].to_list()), series)
     return Finding("Demand and supply", sentence, notes, figure)

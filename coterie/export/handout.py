@@ -3,6 +3,7 @@
 Belongs here: the input of every writer. Does not belong here: formats.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,6 +17,11 @@ from coterie.tables import MART_COMMUNITY_DAY, MART_INTEREST_TRENDS, MART_STRATE
 
 MARTS = (MART_STRATEGY_BOARD, MART_COMMUNITY_DAY, MART_INTEREST_TRENDS)
 PROPOSED = "proposed"
+
+
+def has_interval() -> pl.Expr:
+    """Whether a row of the board has an effect with its interval."""
+    return pl.all_horizontal(pl.col(c).is_not_null() for c in ("effect", "effect_low", "effect_high"))
 
 
 @dataclass(frozen=True)
@@ -87,8 +93,6 @@ class Handout:
 
     def actions(self) -> Sequence[Mapping[str, Any]]:
         """Of each proposed suggestion whose action may be told: strategy_id, expires_on, action; sorted by id."""
-        import json
-
         of_id = {row["strategy_id"]: row for row in self.strategies.iter_rows(named=True)}
         found = []
         for row in self.proposed.sort("strategy_id").iter_rows(named=True):

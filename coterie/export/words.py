@@ -25,6 +25,7 @@ _METRICS: Mapping[str, str] = MappingProxyType(
     {
         "strength_per_exposure": "engagement strength per showing, against others",
         "share_of_engagement": "share of engagement, against others",
+        "gain_per_showing": "engagement strength for each showing given to it, against what is shown now",
         "adoption": "share of newcomers to the interest who take it up, against others",
         "demand_minus_supply": "share of engagement above share of supply",
     }

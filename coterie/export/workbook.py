@@ -16,7 +16,7 @@ import polars as pl
 import xlsxwriter
 
 from coterie.export.findings import Figure, Finding, Series
-from coterie.export.handout import PROPOSED, Handout
+from coterie.export.handout import PROPOSED, Handout, has_interval
 from coterie.export.texts import LONGEST_CELL, clean, one_line, sheet_name
 from coterie.export.words import number_of
 from coterie.export.workbook_charts import BLUE, DATA, GREY, Charts
@@ -88,7 +88,11 @@ class _Writer:
         self._table(sheets[COMMUNITIES], FOUND, communities, links={"name": _at(communities, own)})
         self._table(sheets[INTERESTS], TRENDING, _changed_first(self.handout.trends))
         if DECIDED in sheets:
-            self._table(sheets[DECIDED], CHOSEN, self.handout.decided.sort("decided_on", descending=True))
+            self._table(
+                sheets[DECIDED],
+                CHOSEN,
+                self.handout.decided.sort("decided_on", "strategy_id", descending=[True, False]),
+            )
         for row in communities.head(MOST_SHEETS).iter_rows(named=True):
             self._page(pages[row["community_id"]], row)
 
@@ -195,7 +199,7 @@ class _Writer:
         else:
             sheet.write_string(5, 0, "No suggestion today.", self.quiet)
         below = 8 + rows.height
-        known = rows.filter(pl.col("effect").is_not_null(), pl.col("state") == PROPOSED).head(12)
+        known = rows.filter(has_interval(), pl.col("state") == PROPOSED).head(12)
         if known.height:
             tall = max(200, 90 + 28 * known.height)
             sheet.insert_chart(below, 0, self.charts.bars(_effects(known), "Suggestions", width=620, height=tall))
