@@ -188,15 +188,15 @@ def _on(lake: Lake, method: Method, table: Table, wanted: Sequence[date]) -> pl.
 
 
 def _exposed(lake: Lake, first: date, last: date, engagement: pl.DataFrame) -> pl.DataFrame | None:
-    """Random showings of the week, else those with a logged propensity; None if the log has neither."""
-    shown = pl.scan_parquet(lake.files("raw_events", first=first, last=last), hive_partitioning=True).filter(
-        pl.col("kind") == "exposure"
+    """Showings of the week that are random or have a propensity; None if the log has neither."""
+    events = (
+        pl.scan_parquet(lake.files("raw_events", first=first, last=last), hive_partitioning=True)
+        .filter(pl.col("kind") == "exposure", pl.col("is_random").fill_null(False) | pl.col("propensity").is_not_null())
+        .with_columns(pl.col("day").cast(pl.Date))
+        .select("day", "user_id", "item_id", "kind", "propensity", "is_random")
+        .collect()
     )
-    for known in (pl.col("is_random"), pl.col("propensity").is_not_null()):
-        events = shown.filter(known).with_columns(pl.col("day").cast(pl.Date)).collect()
-        if events.height:
-            return exposed_rows(events, engagement)
-    return None
+    return exposed_rows(events, engagement) if events.height else None
 
 
 def _real_only(frame: pl.DataFrame, communities: pl.DataFrame, fewest: int) -> Finding:

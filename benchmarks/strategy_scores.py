@@ -31,6 +31,7 @@ from coterie.strategies.propose import (
     changes_of_day,
     citable,
     strategies_of_day,
+    with_change,
 )
 from coterie.strategies.window import Window, exposed_rows, window_from_frames
 
@@ -76,14 +77,14 @@ def last_day(days: Sequence[WorldDay], known: Known, labels: pl.DataFrame, found
     engaged = pl.concat([d.engagement.with_columns(day=pl.lit(d.on)) for d in week])
     labels = labels.select("item_id", "interest_id", "weight")
     first_seen = _first_seen(days, known)
-    random = [d.events.filter(pl.col("is_random").fill_null(False)).with_columns(day=pl.lit(d.on)) for d in week]
+    events = [d.events.filter(pl.col("kind") == "exposure").with_columns(day=pl.lit(d.on)) for d in week]
     frames = Days(
         engagement=engaged,
         labels=labels.filter(pl.col("item_id").is_in(engaged["item_id"].unique().implode())),
         memberships=before.memberships.with_columns(day=pl.lit(before.on)),
         user_interests=before.user_interests.with_columns(day=pl.lit(before.on)),
         interest_daily=pl.concat([_interest_daily(d, labels, first_seen) for d in week]),
-        exposed=exposed_rows(pl.concat(random), engaged),
+        exposed=exposed_rows(pl.concat(events), engaged),
     )
     cited = citable(today.communities, FEWEST_MEMBERS)
     window = window_from_frames(
@@ -134,7 +135,7 @@ def candidates(last: LastDay) -> pl.DataFrame:
         columns = {"effect": pl.Float64, "effect_low": pl.Float64, "effect_high": pl.Float64}
         return tested.with_columns(pl.lit(None, t).alias(c) for c, t in columns.items())
     changes = changes_of_day(day=last.on, days=last.days, communities=last.cited["community_id"])
-    return _estimate(tested.join(changes, on="community_id", how="left").sort("kind", *PAIR))
+    return _estimate(with_change(tested, changes).sort("kind", *PAIR))
 
 
 # What other ways of choosing would choose, and what it brings.
@@ -263,7 +264,7 @@ def figures(days: Sequence[WorldDay], known: Known, labels: pl.DataFrame) -> pl.
     """
     found = list(pipeline.run(days, labels, exposures=True))
     last = last_day(days, known, labels, found)
-    truth = truths(last.window, last.days.labels, known, showings_of(days[-WINDOW_DAYS:], known))
+    truth = truths(last.window, last.days, known, showings_of(days[-WINDOW_DAYS:], known))
     members = found[-1].memberships.filter("is_primary").select("community_id", "user_id")
     members = members.filter(pl.len().over("community_id") >= FEWEST_MEMBERS)
     effects = boost_effects(members, known, known.boosts)

@@ -7,7 +7,9 @@ estimates is what the same members and the same others would have done on averag
 So the truth is exact, and the chance that is left to an interval is that of the users' reactions:
 
     strength_per_exposure: mean of the true strength of a showing of the interest to each user's true community on the
-        day, the users weighted by the showings that the estimate rests on (the random ones, label-weighted).
+        day, over the showings that the estimate rests on, with their weights.
+    gain_per_showing: mean of the true strength of a showing of the interest to each member's true community on the day,
+        the members by all their showings, less the mean true strength of these.
     adoption: mean chance, among the users whom the estimate counts as active and new to it, of playing one of the items
         of the interest that they were shown in the window, given that they played any.
     demand_minus_supply: the interest's share of the true strength of all of the members' showings, less its share of the
@@ -27,10 +29,12 @@ from benchmarks.worlds import Known, WorldDay
 from coterie.matrices import Array, Matrix, matrix
 from coterie.simulate.behaviour import ATTENTION, play_chance
 from coterie.simulate.items import LIFETIME
-from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAP
-from coterie.strategies.window import Window
+from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP
+from coterie.strategies.propose import Days
+from coterie.strategies.window import Window, weighted_showings
 
 PAIR = ["community_id", "interest_id"]
+_SHOWING = ["day", "user_id", "item_id"]
 TRUTH = {"community_id": pl.String, "interest_id": pl.String, "metric": pl.String, "truth": pl.Float64,
          "truth_as_labelled": pl.Float64}  # fmt: skip
 
@@ -58,29 +62,33 @@ def _engagement(known: Known) -> pl.DataFrame:
     return known.engagement.with_columns(pl.col("community").fill_null(-1))
 
 
-def truths(window: Window, labels: pl.DataFrame, known: Known, showings: pl.DataFrame) -> pl.DataFrame:
+def truths(window: Window, days: Days, known: Known, showings: pl.DataFrame) -> pl.DataFrame:
     """The true value of every estimate that the library could make of a window.
 
     Args:
         window: the window.
-        labels: item_id, interest_id, weight, as the window has them.
+        days: the frames that it was cut from.
         known: the truth.
         showings: what `showings_of` gives for the days of the window.
 
     Returns:
         community_id, interest_id, metric, truth (null for interests that the platform has no items of), and
-        truth_as_labelled: strength_per_exposure once more, of the items that bear the label, whatever they are about.
-        Between the two lies what wrong labels do.
+        truth_as_labelled: of what is measured per showing, the same of the items that bear the label, whatever they are
+        about. Between the two lies what wrong labels do.
     """
+    labels = days.labels
     shape = (len(window.communities), len(window.interests))
     if not shape[0] or not shape[1]:
         return pl.DataFrame(schema=TRUTH)
     made = known.texts.select("vid", day=pl.col("posted").dt.date())
     made = made.filter(pl.col("day").is_between(showings["day"].min(), showings["day"].max()))
     supply = known.items.join(made, on="vid", how="semi")["interest_id"].to_list()
-    as_named, as_labelled = _true_exposure(window, known, showings, labels)
+    assert days.exposed is not None
+    weighted = weighted_showings(days.exposed)[1]
+    assert weighted is not None
     values = {
-        EXPOSURE: (as_named, as_labelled),
+        EXPOSURE: _true_exposure(window, known, showings, labels, weighted),
+        GAIN: _true_gain(window, known, showings, labels),
         ADOPTION: (_true_adoption(window, showings, labels), np.full(shape, np.nan)),
         GAP: (_true_gap(window, showings, supply), np.full(shape, np.nan)),
     }
@@ -121,19 +129,60 @@ def _grid(window: Window, frame: pl.DataFrame, value: str) -> Array:
     return np.asarray(matrix(frame, "user_id", users, "interest_id", interests, value).toarray())
 
 
-def _true_exposure(window: Window, known: Known, showings: pl.DataFrame, labels: pl.DataFrame) -> tuple[Array, Array]:
+def _true_exposure(
+    window: Window, known: Known, showings: pl.DataFrame, labels: pl.DataFrame, weighted: pl.DataFrame
+) -> tuple[Array, Array]:
     """(C, J) twice: the label's interest taken at its word, and the items that bear the label as they are."""
     wanted = _engagement(known).select("day", "community", "interest_id", named="strength")
+    once = showings.unique(_SHOWING, keep="none")
     rows = (
-        showings.filter(pl.col("is_random").fill_null(False))
+        weighted.select(*_SHOWING, w="weight")
+        .join(once, on=_SHOWING)
         .rename({"interest_id": "about"})
         .join(labels, on="item_id")
         .join(wanted, on=["day", "community", "interest_id"], how="left")
-        .with_columns(pl.col("named").fill_null(0.0) * pl.col("weight"), pl.col("strength") * pl.col("weight"))
+        .with_columns(x=pl.col("weight") * pl.col("w"))
+        .with_columns(pl.col("named").fill_null(0.0) * pl.col("x"), pl.col("strength") * pl.col("x"))
     )
-    x = _grid(window, rows, "weight")
+    x = _grid(window, rows, "x")
     both = [members_less_others(window.members, _grid(window, rows, c), x) for c in ("named", "strength")]
     return both[0], both[1]
+
+
+def _true_gain(window: Window, known: Known, showings: pl.DataFrame, labels: pl.DataFrame) -> tuple[Array, Array]:
+    """(C, J) twice, as `_true_exposure`: less the mean over all of the members' showings."""
+    theirs = showings.join(_members(window), on="user_id")
+    mean = theirs.group_by("community_id").agg(mean=pl.col("strength").mean())
+    # A showing that moves is any of theirs, and goes to an item by its share of everybody's showings of the day.
+    moved = theirs.group_by("community_id", "day", "community").len()
+    wanted = _engagement(known).select("day", "community", "interest_id", "strength")
+    items = showings.group_by("day", "item_id", about="interest_id").agg(q=pl.len()).join(labels, on="item_id")
+    taken = items.group_by("day", "about", "interest_id").agg(q=(pl.col("q") * pl.col("weight")).sum())
+    named = moved.join(wanted, on=["day", "community"]).with_columns(w="len")
+    labelled = moved.join(taken, on="day").join(
+        wanted.rename({"interest_id": "about"}), on=["day", "community", "about"]
+    )
+    found = []
+    for frame in (named, labelled.with_columns(w=pl.col("len") * pl.col("q"))):
+        value = (pl.col("strength") * pl.col("w")).sum() / pl.col("w").sum()
+        gained = frame.group_by(*PAIR).agg(value.alias("value")).join(mean, on="community_id")
+        found.append(_cells(window, gained.select(*PAIR, gain=pl.col("value") - pl.col("mean")), "gain"))
+    return found[0], found[1]
+
+
+def _members(window: Window) -> pl.DataFrame:
+    """user_id, community_id."""
+    place = window.members.tocoo()
+    users, communities = (pl.Series(ids, dtype=pl.String) for ids in (window.users, window.communities))
+    return pl.DataFrame({"user_id": users[place.col.tolist()], "community_id": communities[place.row.tolist()]})
+
+
+def _cells(window: Window, frame: pl.DataFrame, value: str) -> Array:
+    """(C, J) of a column that has one value a pair; NaN for pairs that are not there."""
+    pairs = [(c, i) for c in window.communities for i in window.interests]
+    every = pl.DataFrame(pairs, schema=dict.fromkeys(PAIR, pl.String), orient="row")
+    column = every.join(frame, on=PAIR, how="left", maintain_order="left")[value].fill_null(float("nan"))
+    return column.to_numpy().reshape(len(window.communities), len(window.interests))
 
 
 def _true_adoption(window: Window, showings: pl.DataFrame, labels: pl.DataFrame) -> Array:

@@ -7,16 +7,25 @@ what sampling explains, and as much change is allowed for until the next window,
 
 from datetime import date, timedelta
 
+import numpy as np
 import polars as pl
 
+from coterie.matrices import Array
+from coterie.strategies.gain import gain
 from coterie.strategies.outcome import WINDOW_DAYS
-from coterie.strategies.window import Window, share_sums
+from coterie.strategies.shrinkage import shrink
+from coterie.strategies.window import OBSERVATIONAL, Window, share_sums
 
 PART_DAYS = 3  # at either end of the window; the day between is left out, so that change shows
 # Middles of the parts are 4 days apart, those of this window and the next 7; a steady trend changes in proportion.
 DISTANCE = (WINDOW_DAYS / (WINDOW_DAYS - PART_DAYS)) ** 2
 MOST = 10.0  # times the preference: beyond it nothing is left of an effect
 CHANGE_SCHEMA: dict[str, type[pl.DataType]] = {"community_id": pl.String, "change": pl.Float64}
+MOVE_SCHEMA: dict[str, type[pl.DataType]] = {
+    "community_id": pl.String,
+    "interest_id": pl.String,
+    "move": pl.Float64,
+}
 _DIFFERENCES: dict[str, type[pl.DataType]] = {
     "community_id": pl.String,
     "interest_id": pl.String,
@@ -77,17 +86,61 @@ def weekly_change(first: Window, last: Window) -> pl.DataFrame:
     )
 
 
+def weekly_move(first: Window, last: Window) -> pl.DataFrame:
+    """How far the gain of each pair may move until the next window, where showings can be compared.
+
+    The change of gain_per_showing between the parts is shrunk by community (`shrinkage.shrink`), so that an interest that
+    everybody comes to want for some days counts by itself and does not stand for all others. What is left, its posterior
+    root mean square, is scaled to the distance of two windows. Unlike shares of engagement, strength per showing does not
+    change because other items are shown.
+
+    Args:
+        first: the window's first part.
+        last: its last part, for the same members.
+
+    Returns:
+        MOVE_SCHEMA, sorted; `move` has the unit of the gain. A pair that was not measured in both parts moves as the
+        community's others do. Communities without any are left out.
+    """
+    pair = ["community_id", "interest_id"]
+    both = _gains(first).join(_gains(last), on=pair, suffix="_last", how="full", coalesce=True).sort(pair)
+    parts_ = [pl.DataFrame(schema=MOVE_SCHEMA)]
+    for _, rows in both.group_by("community_id", maintain_order=True):
+        change = (rows["difference_last"] - rows["difference"]).to_numpy()
+        error = (rows["variance"] + rows["variance_last"]).sqrt().to_numpy()
+        known = np.isfinite(change) & (error > 0)
+        if known.any():
+            posterior = shrink(change[known], error[known])
+            move = np.full(len(change), posterior.spread)
+            move[known] = np.hypot(posterior.mean, posterior.sd)
+            parts_.append(rows.select(*pair, move=pl.Series(move * DISTANCE**0.5)))
+    return pl.concat(parts_)
+
+
+def _gains(window: Window) -> pl.DataFrame:
+    """_DIFFERENCES of gains, of all pairs that can be measured."""
+    exposure = window.exposure
+    found = None if exposure is None or exposure.basis == OBSERVATIONAL else gain(exposure, window.members)
+    if found is None:
+        return pl.DataFrame(schema=_DIFFERENCES)
+    return _rows(window, found.value - found.baseline, found.variance)
+
+
 def _differences(window: Window) -> pl.DataFrame:
     """_DIFFERENCES of all pairs that can be measured."""
     members = share_sums(window, window.members)
     others = share_sums(window, window.everyone()).minus(members)
-    shape = members.y.shape
+    return _rows(window, members.ratio() - others.ratio(), members.variance() + others.variance())
+
+
+def _rows(window: Window, difference: Array, variance: Array) -> pl.DataFrame:
+    shape = difference.shape
     return pl.DataFrame(
         {
             "community_id": [c for c in window.communities for _ in range(shape[1])],
             "interest_id": list(window.interests) * shape[0],
-            "difference": (members.ratio() - others.ratio()).ravel(),
-            "variance": (members.variance() + others.variance()).ravel(),
+            "difference": difference.ravel(),
+            "variance": variance.ravel(),
         },
         schema=_DIFFERENCES,
     ).filter(pl.col("difference").is_finite(), pl.col("variance").is_finite())

@@ -21,13 +21,15 @@ import numpy.typing as npt
 import polars as pl
 from statsmodels.stats.power import NormalIndPower
 
-from coterie.strategies.outcome import ADOPTION, EXPOSURE, MIN_USERS, WINDOW_DAYS, fewest_users, measure
+from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, MIN_USERS, WINDOW_DAYS, fewest_users, measure
 from coterie.strategies.propose import MIN_ENGAGED, PROPOSED, Days, as_json, citable, rounded
 from coterie.strategies.window import Window, adoption_sums, exposure_sums, share_sums, window_from_frames
 from coterie.strategies.wording import GUARDRAIL_LOSS
 from coterie.tables import EXPERIMENT_PLANS
 
 LEVEL, POWER = 0.05, 0.80
+# A boost moves few showings, and over all of them its gain would drown (triggered analysis; Deng and Hu 2015).
+MOVED_SHOWINGS = "the showings that are given to the interest in one arm; in the other those that would have been"
 LEAST_DAYS, MOST_DAYS = 7, 28  # a full week, as people differ by weekday; four weeks, as advice ages
 LEAST_CLUSTERS = 4  # in each arm: with fewer, no test of clusters has power at a small level
 
@@ -272,7 +274,9 @@ def unit_statistics(window: Window, outcomes: pl.DataFrame) -> pl.DataFrame:
             icc = intra_cluster_correlation(s.count, first, second)
             parts.append(pl.DataFrame({"interest_id": list(window.interests), "family": family, "icc": icc}))
     # The gap's members are measured by their share of engagement, so both have the same units.
-    shared = pl.when(pl.col("metric").is_in([ADOPTION, EXPOSURE])).then(pl.col("metric")).otherwise(pl.lit("share"))
+    # A gain varies between communities as what a showing of the interest brings.
+    families = {ADOPTION: ADOPTION, EXPOSURE: EXPOSURE, GAIN: EXPOSURE}
+    shared = pl.col("metric").replace_strict(families, default="share")
     return (
         outcomes.filter(pl.col("unit_sd").is_not_null(), pl.col("engaged") >= MIN_ENGAGED)
         .with_columns(family=shared)
@@ -324,8 +328,11 @@ def _plan_row(
     reach = {d: sum(t.reach(d) for t in tested) for d in range(LEAST_DAYS, MOST_DAYS + 1)}
     days = next((d for d, r in reach.items() if r >= 2 * per_arm), None)
     most = reach[MOST_DAYS] / 2 / design
+    primary = {"metric": row["metric"], "mean": rounded(row["unit_mean"]), "sd": rounded(sd)}
+    if row["metric"] == GAIN:
+        primary["measured_on"] = MOVED_SHOWINGS
     metrics = {
-        "primary": {"metric": row["metric"], "mean": rounded(row["unit_mean"]), "sd": rounded(sd)},
+        "primary": primary,
         "guardrails": [
             {
                 "metric": "engagement_strength_per_member_and_day",

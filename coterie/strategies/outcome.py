@@ -7,6 +7,7 @@ window for the members as of D.
 Metrics, each a value for the members less a comparison value:
     share_of_engagement: share of their engagement strength that goes to the interest, less that share elsewhere.
     strength_per_exposure: strength per showing of the interest, less that of the others, so the feed's choices cancel.
+    gain_per_showing: strength per showing of the interest, less that of a showing of what they are shown now.
     adoption: share of active users without earlier engagement who engage in the window, less that share elsewhere.
     demand_minus_supply: share of their engagement, less the interest's share of the items supplied.
 """
@@ -18,23 +19,28 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from coterie.strategies.gain import gain
 from coterie.strategies.window import (
     ACTIVITY_BOUNDS,
+    OBSERVATIONAL,
     Array,
     Matrix,
     Sums,
     Window,
     adoption_sums,
+    cut_share,
     effective_rows,
     exposure_sums,
     share_sums,
 )
 
 SHARE, EXPOSURE, ADOPTION, GAP = "share_of_engagement", "strength_per_exposure", "adoption", "demand_minus_supply"
+GAIN = "gain_per_showing"
 WINDOW_DAYS = 7
 MIN_USERS = 20  # the least for a normal approximation, and the usual disclosure size
 MIN_EFFECTIVE_USERS = 10.0  # below it, one or two heavy users are the estimate
 MIN_EFFECTIVE_ROWS = 30.0
+MOST_CUT = 0.1  # share of the weight cut off, beyond which what the feed shows tells little of what is asked
 
 OUTCOME_SCHEMA: dict[str, type[pl.DataType]] = {
     "community_id": pl.String,
@@ -59,6 +65,9 @@ OUTCOME_SCHEMA: dict[str, type[pl.DataType]] = {
     "engaged_others": pl.Int64,
     "effective_users": pl.Float64,
     "effective_rows": pl.Float64,
+    "cut_share": pl.Float64,  # of the weight of the members' showings, where they are weighted
+    "served_share": pl.Float64,  # gain_per_showing: share of the members' showings that the interest has
+    "popularity": pl.Float64,  # what the difference would be if it were everybody's
 }
 
 
@@ -89,7 +98,10 @@ def measure(window: Window, supply: pl.DataFrame, disclosure_k: int = MIN_USERS)
 
     A pair is `not_evaluable`, without a number, with under 20 users on either side (or under the disclosure size, if
     that is larger), under 10 effective users, under 30 effective rows where rows are weighted, no variance, or no
-    supply.
+    supply. Where showings are weighted, more than a tenth of the weight cut off is too little overlap.
+
+    The gain is measured where showings are random or have propensities, and only then: the feed's own choice of what to
+    show to whom would be part of it.
 
     Args:
         window: the window.
@@ -108,6 +120,7 @@ def measure(window: Window, supply: pl.DataFrame, disclosure_k: int = MIN_USERS)
         _adoption(window, fewest),
         _gap(window, on_offer, fewest),
         *([_exposure(window, fewest)] if window.exposure is not None else []),
+        *_gain(window, fewest),
     ]
     return pl.concat(parts).sort("community_id", "interest_id", "metric")
 
@@ -162,7 +175,7 @@ def _exposure(window: Window, fewest: int) -> pl.DataFrame:
     exposure = window.exposure
     assert exposure is not None
     members, others, adjusted = _compare(window, EXPOSURE)
-    observational = exposure.basis == "observational"
+    observational = exposure.basis == OBSERVATIONAL
     bias = np.abs(others.ratio() - adjusted) if observational else np.zeros(members.y.shape)
     shown = members.x.sum(axis=1, keepdims=True)
     mean = np.divide(members.y.sum(axis=1, keepdims=True), shown, out=np.full(shown.shape, np.nan), where=shown > 0)
@@ -171,8 +184,28 @@ def _exposure(window: Window, fewest: int) -> pl.DataFrame:
         baseline=others.ratio(), variance=members.variance() + others.variance(), bias=bias,
         unit_variance=members.count * members.variance(), pooled=_pooled(window, EXPOSURE),
         evaluability=exposure.basis, community_mean=np.broadcast_to(mean, bias.shape),
-        rows=effective_rows(exposure, window.members),
+        rows=effective_rows(exposure, window.members), cut=cut_share(exposure, window.members),
     )  # fmt: skip
+
+
+def _gain(window: Window, fewest: int) -> list[pl.DataFrame]:
+    """The gain's rows, if the log lets it be measured."""
+    exposure = window.exposure
+    if exposure is None or exposure.basis == OBSERVATIONAL:
+        return []
+    found, whole = gain(exposure, window.members), gain(exposure, window.everyone())
+    if found is None or whole is None:
+        return []
+    return [
+        _frame(
+            window, GAIN, found.sums, whole.sums.minus(found.sums), fewest=fewest,
+            baseline=found.baseline, variance=found.variance, bias=np.zeros(found.value.shape),
+            unit_variance=found.sums.count * found.variance, pooled=whole.value,
+            evaluability=exposure.basis, community_mean=found.baseline,
+            rows=effective_rows(exposure, window.members), cut=cut_share(exposure, window.members),
+            served=found.served, popularity=np.broadcast_to(whole.value - whole.baseline, found.value.shape),
+        )
+    ]  # fmt: skip
 
 
 def _compare(window: Window, metric: str) -> tuple[Sums, Sums, Array]:
@@ -231,22 +264,27 @@ def _frame(
     bias: Array,
     unit_variance: Array,
     pooled: Array,
-    evaluability: str = "observational",
+    evaluability: str = OBSERVATIONAL,
     community_mean: Array | None = None,
     supply: Array | None = None,
     supply_total: Array | None = None,
     rows: Array | None = None,
+    cut: Array | None = None,
+    served: Array | None = None,
+    popularity: Array | None = None,
 ) -> pl.DataFrame:
     shape = members.y.shape
     nothing = np.full(shape, np.nan)
     effective = np.minimum(members.effective(), others.effective())
-    weighted = evaluability in {"random_exposure", "propensity"} and rows is not None
+    weighted = evaluability != OBSERVATIONAL
     thin_rows = rows < MIN_EFFECTIVE_ROWS if weighted and rows is not None else np.zeros(shape, dtype=bool)
+    much_cut = cut > MOST_CUT if weighted and cut is not None else np.zeros(shape, dtype=bool)
     flags: list[tuple[npt.NDArray[np.bool_], str]] = [
         (members.count < fewest, f"fewer than {fewest} active members"),
         (others.count < fewest, f"fewer than {fewest} active users to compare with"),
         (~(effective >= MIN_EFFECTIVE_USERS), "a few users make up most of the activity"),
         (np.asarray(thin_rows), f"fewer than {MIN_EFFECTIVE_ROWS:.0f} comparable showings"),
+        (np.asarray(much_cut), f"more than {MOST_CUT:.0%} of the showings' weight is cut off"),
         (~np.isfinite(variance), "no supply to compare with" if metric == GAP else "nothing to compare with"),
         (~(variance > 0), "no variation between users"),
     ]
@@ -271,6 +309,9 @@ def _frame(
         "engaged_others": others.hits,
         "effective_users": effective,
         "effective_rows": nothing if rows is None else rows,
+        "cut_share": nothing if cut is None else cut,
+        "served_share": nothing if served is None else served,
+        "popularity": np.zeros(shape) if popularity is None else popularity,
     }
     numbers = ("value", "difference", "std_error", "bias_bound", "unit_mean", "unit_sd")
     frame = pl.DataFrame(

@@ -7,8 +7,9 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from coterie.strategies.outcome import GAP, SHARE, metric_sums, supply_of
-from coterie.strategies.window import Array, Window
+from coterie.strategies.gain import feed_mean
+from coterie.strategies.outcome import EXPOSURE, GAIN, GAP, SHARE, metric_sums, supply_of
+from coterie.strategies.window import OBSERVATIONAL, Array, Window
 
 PLACEBO_GROUPS = 20
 PLACEBO_SCHEMA: dict[str, type[pl.DataType]] = {
@@ -53,6 +54,10 @@ def placebo(window: Window, supply: pl.DataFrame, day: date, groups: int = PLACE
             if metric == SHARE:
                 gap = _column_means(inside.ratio() - offered[None, :])
                 parts.append(_placebo_rows(community, window.interests, GAP, gap))
+        exposure = window.exposure
+        if exposure is not None and exposure.basis != OBSERVATIONAL and exposure.feed is not None:
+            gained = _column_means(metrics[EXPOSURE](random).ratio() - feed_mean(exposure.feed, random))
+            parts.append(_placebo_rows(community, window.interests, GAIN, gained))
     return pl.concat(parts).sort("community_id", "interest_id", "metric")
 
 

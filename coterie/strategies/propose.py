@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
@@ -18,8 +18,8 @@ import polars as pl
 from scipy.stats import false_discovery_control, norm
 
 from coterie.strategies import wording
-from coterie.strategies.change import CHANGE_SCHEMA, parts, weekly_change
-from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAP, MIN_USERS, SHARE, WINDOW_DAYS, measure
+from coterie.strategies.change import CHANGE_SCHEMA, MOVE_SCHEMA, parts, weekly_change, weekly_move
+from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, MIN_USERS, SHARE, WINDOW_DAYS, measure
 from coterie.strategies.placebo import placebo
 from coterie.strategies.shrinkage import Z90, shrink
 from coterie.strategies.window import window_from_frames
@@ -51,6 +51,14 @@ class Days:
     user_interests: pl.DataFrame
     interest_daily: pl.DataFrame
     exposed: pl.DataFrame | None = None
+
+
+@dataclass(frozen=True)
+class Changes:
+    """How much preferences may change until the next window: `change.weekly_change`, and `change.weekly_move` of gains."""
+
+    relative: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CHANGE_SCHEMA))
+    moves: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=MOVE_SCHEMA))
 
 
 def strategies_of_day(
@@ -95,8 +103,8 @@ def strategies_of_day(
     )
 
 
-def changes_of_day(*, day: date, days: Days, communities: pl.Series) -> pl.DataFrame:
-    """What `change.weekly_change` gives for the window that suggestions of a day are made from.
+def changes_of_day(*, day: date, days: Days, communities: pl.Series) -> Changes:
+    """How much preferences change, by the window that suggestions of a day are made from.
 
     Args:
         day: the day.
@@ -107,11 +115,20 @@ def changes_of_day(*, day: date, days: Days, communities: pl.Series) -> pl.DataF
     first, last = (
         window_from_frames(
             start=a, end=b, members_on=before, prior_on=before, communities=communities, engagement=days.engagement,
-            labels=days.labels, memberships=days.memberships, user_interests=days.user_interests,
+            labels=days.labels, memberships=days.memberships, user_interests=days.user_interests, exposed=days.exposed,
         )
         for a, b in parts(start, day)
     )  # fmt: skip
-    return weekly_change(first, last)
+    return Changes(weekly_change(first, last), weekly_move(first, last))
+
+
+def with_change(candidates: pl.DataFrame, changes: Changes | None) -> pl.DataFrame:
+    """Candidates with `change`, relative, and for gains `move` in its place."""
+    changes = changes or Changes()
+    joined = candidates.join(changes.relative, on="community_id", how="left").join(
+        changes.moves.with_columns(metric=pl.lit(GAIN)), on=["community_id", "interest_id", "metric"], how="left"
+    )
+    return joined.with_columns(change=pl.when(pl.col("metric") != GAIN).then("change"))
 
 
 def citable(communities: pl.DataFrame, disclosure_k: int) -> pl.DataFrame:
@@ -127,7 +144,7 @@ def propose(
     interest_graph: pl.DataFrame,
     taxonomy: pl.DataFrame,
     placebos: pl.DataFrame | None = None,
-    changes: pl.DataFrame | None = None,
+    changes: Changes | None = None,
     disclosure_k: int = MIN_USERS,
 ) -> pl.DataFrame:
     """Suggestions from the outcomes of the last complete window.
@@ -155,7 +172,7 @@ def propose(
         interest_graph: INTEREST_GRAPH of the day.
         taxonomy: interest_id, interest, sensitive. Interests that are missing there are treated as sensitive.
         placebos: what `placebo.placebo` returns for the same window; goes into the evidence.
-        changes: what `change.weekly_change` returns for it; None or a community that is not there: none is allowed for.
+        changes: what `changes_of_day` returns for it; None or a community that is not there: none is allowed for.
         disclosure_k: least number of users that a number may rest on.
 
     Returns:
@@ -169,9 +186,7 @@ def propose(
         candidates = candidates.with_columns(placebo=pl.lit(None, dtype=pl.Float64))
     else:
         candidates = candidates.join(placebos, on=["community_id", "interest_id", "metric"], how="left")
-    candidates = candidates.join(
-        pl.DataFrame(schema=CHANGE_SCHEMA) if changes is None else changes, on="community_id", how="left"
-    )
+    candidates = with_change(candidates, changes)
     candidates = candidates.join(taxonomy.select("interest_id", "interest", "sensitive"), on="interest_id", how="left")
     candidates = candidates.with_columns(
         pl.col("interest").fill_null(pl.col("interest_id")), pl.col("sensitive").fill_null(True)
@@ -192,12 +207,7 @@ def _candidates(outcomes: pl.DataFrame, interest_graph: pl.DataFrame, disclosure
     known = outcomes.filter(
         pl.col("baseline").is_not_null(), pl.col("engaged") + pl.col("engaged_others") >= disclosure_k
     )
-    boost_metric = EXPOSURE if known["metric"].eq(EXPOSURE).any() else SHARE
-    boost = known.filter(pl.col("metric") == boost_metric).with_columns(
-        kind=pl.lit(BOOST),
-        trigger=(pl.col("value") > pl.col("community_mean")).fill_null(boost_metric == SHARE),
-        link=pl.lit(None, dtype=pl.String),
-    )
+    boost = _boostable(known)
     share = known.filter(pl.col("metric") == SHARE).select(
         "community_id", "interest_id", trigger=(pl.col("difference") > 0).fill_null(False)
     )
@@ -211,7 +221,24 @@ def _candidates(outcomes: pl.DataFrame, interest_graph: pl.DataFrame, disclosure
             link=pl.lit(None, dtype=pl.String),
         )
     )
-    return pl.concat([boost, _explorable(known, interest_graph), gap])
+    return pl.concat([boost, _explorable(known, interest_graph), gap], how="diagonal")
+
+
+def _boostable(known: pl.DataFrame) -> pl.DataFrame:
+    """Boosts by what moving a showing gains, where the log can say; else by how members differ from others."""
+    metric = next((m for m in (GAIN, EXPOSURE) if known["metric"].eq(m).any()), SHARE)
+    pair = ["community_id", "interest_id"]
+    beside = known.filter(pl.col("metric") == EXPOSURE).select(
+        *pair, beside_others="difference", beside_others_error="std_error"
+    )
+    of_it = known.filter(pl.col("metric") == metric)
+    if metric == GAIN:
+        # What everybody engages with more is no suggestion for a community.
+        of_it = of_it.join(beside, on=pair, how="left")
+        trigger = (pl.col("beside_others") > 0).fill_null(False)
+    else:
+        trigger = (pl.col("value") > pl.col("community_mean")).fill_null(metric == SHARE)
+    return of_it.with_columns(kind=pl.lit(BOOST), trigger=trigger, link=pl.lit(None, dtype=pl.String))
 
 
 def _explorable(outcomes: pl.DataFrame, interest_graph: pl.DataFrame) -> pl.DataFrame:
@@ -255,7 +282,7 @@ def _estimate(candidates: pl.DataFrame) -> pl.DataFrame:
     p = np.ones(n)
     p[mask] = norm.sf(difference[mask] / error[mask])
     q = false_discovery_control(p, method="bh")
-    change = candidates["change"].fill_null(0.0).to_numpy()
+    change, move = (candidates[c].fill_null(0.0).to_numpy() for c in ("change", "move"))
     columns = {name: np.full(n, np.nan) for name in ("effect", "effect_low", "effect_high", "sd", "spread")}
     kinds = candidates["kind"].to_numpy()
     for kind in KINDS:
@@ -264,7 +291,7 @@ def _estimate(candidates: pl.DataFrame) -> pl.DataFrame:
         # alike, so that one prior can serve them all.
         posterior = shrink(difference[rows] / scale[rows], error[rows] / scale[rows])
         effect = posterior.mean * scale[rows]
-        moved = change[rows] * np.abs(effect)
+        moved = change[rows] * np.abs(effect) + move[rows]
         # What is not known of the past and what the future changes are independent: their squares add up.
         columns["effect"][rows] = effect
         columns["sd"][rows] = np.hypot(posterior.sd * scale[rows], moved)
@@ -374,7 +401,7 @@ def _evidence(day: date, row: Mapping[str, Any], candidates: int, disclosure_k: 
         "raw_difference": rounded(row["difference"]),
         "raw_std_error": rounded(row["std_error"]),
         "bias_bound": rounded(row["bias_bound"]),
-        "weekly_change": rounded(row["change"]),
+        "weekly_change": rounded(row["change"] if row["move"] is None else row["move"] / abs(row["effect"])),
         "shrinkage": {
             "method": "adaptive shrinkage, mixture of half-normals at zero",
             "kept_share": rounded(row["effect"] / row["difference"]) if row["difference"] else None,
@@ -385,6 +412,15 @@ def _evidence(day: date, row: Mapping[str, Any], candidates: int, disclosure_k: 
     }
     if row["effective_rows"] is not None:
         evidence["effective_rows"] = rounded(row["effective_rows"])
+    if row["cut_share"] is not None:
+        evidence["share_of_weight_cut"] = rounded(row["cut_share"])
+    if row["metric"] == GAIN:
+        evidence |= {
+            "share_of_showings_now": rounded(row["served_share"]),
+            "the_same_for_everybody": rounded(row["popularity"]),
+            "members_less_others": rounded(row["beside_others"]),
+            "members_less_others_std_error": rounded(row["beside_others_error"]),
+        }
     if row["link"] is not None:
         evidence["linked_with"] = row["link"]
     return evidence

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from statsmodels.stats.proportion import proportion_confint
 
-from coterie.strategies.outcome import MIN_USERS, WINDOW_DAYS, measure
+from coterie.strategies.outcome import GAIN, MIN_USERS, WINDOW_DAYS, measure
 from coterie.strategies.placebo import placebo
 from coterie.strategies.propose import PROPOSED, Days
 from coterie.strategies.shrinkage import Z90
@@ -81,7 +81,9 @@ def score(
     parts = [STRATEGY_SCORECARD.empty()]
     for horizon in sorted(issued):
         rows = issued[horizon].filter(pl.col("status") == PROPOSED)
-        found = outcomes[horizon].select(*_PAIR, "evaluability", realised="difference", realised_error="std_error")
+        found = outcomes[horizon].select(
+            *_PAIR, "evaluability", "popularity", realised="difference", realised_error="std_error"
+        )
         near = Z90 * (pl.col("std_error") ** 2 + pl.col("realised_error") ** 2).sqrt()
         scored = (
             rows.select("strategy_id", *_PAIR, "evaluability", "std_error", predicted="effect")
@@ -90,11 +92,11 @@ def score(
             .with_columns(
                 issued_on=pl.lit(day - timedelta(days=horizon)),
                 horizon_days=pl.lit(horizon, dtype=pl.Int64),
-                popularity=pl.lit(0.0),
                 in_interval=(pl.col("realised") - pl.col("predicted")).abs() <= near,
             )
             .with_columns(
                 placebo=pl.when(pl.col("realised").is_not_null()).then(pl.col("placebo")),
+                popularity=pl.when(pl.col("metric") == GAIN).then(pl.col("popularity")).otherwise(0.0),
                 verdict=pl.when(pl.col("in_interval").is_null())
                 .then(pl.lit("not_scorable"))
                 .when(pl.col("in_interval"))

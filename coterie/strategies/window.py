@@ -13,18 +13,39 @@ import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
-from coterie.matrices import Array, Matrix, codes, ids_of, matrix, pattern, product
+from coterie.matrices import Array, Matrix, codes, ids_of, matrix, pattern, product, row_sums
 
 # Rows (user, item, day) that a user engaged with in a window: 1, 2-3, 4-7, 8-20, 21 and more.
 ACTIVITY_BOUNDS = (2, 4, 8, 21)
+_OF_THE_FEED = ((pl.col("strength") * pl.col("feed_weight")).alias("feed_strength"), pl.col("feed_weight"))
+MOST_WEIGHT = 10.0  # times the mean weight: a showing beyond it counts as this, so that no single one is the estimate
+RANDOM, PROPENSITY, OBSERVATIONAL = "random_exposure", "propensity", "observational"
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What users are shown now.
+
+    Attributes:
+        strength: (n,) strength of the showings that stand for a user's, with their weights.
+        shown: (n,) these weights.
+        served: (n, J) all logged showings by interest, label-weighted.
+        showings: (n,) all logged showings.
+    """
+
+    strength: Array
+    shown: Array
+    served: Matrix
+    showings: Array
 
 
 @dataclass(frozen=True)
 class Exposure:
     """Strength and showings of the rows on which a showing counts, users by interests, both label-weighted.
 
-    `square` holds the summed squares of the row weights, from which the effective number of rows follows. `basis` says
-    why the rows may be compared: random_exposure, propensity or observational.
+    `square` holds the summed squares of the row weights, from which the effective number of rows follows, `cut` the
+    weight that was cut off at MOST_WEIGHT. `basis` says why the rows may be compared: random_exposure, propensity or
+    observational. `feed` is there if the log tells of all showings, also those that may not be compared.
     """
 
     basis: str
@@ -32,6 +53,8 @@ class Exposure:
     strength: Matrix
     shown: Matrix
     square: Matrix
+    cut: Matrix
+    feed: Feed | None = None
 
 
 @dataclass(frozen=True)
@@ -174,6 +197,12 @@ def effective_rows(exposure: Exposure, groups: Matrix) -> Array:
     return _divide(_dense(groups, exposure.shown) ** 2, _dense(groups, exposure.square))
 
 
+def cut_share(exposure: Exposure, groups: Matrix) -> Array:
+    """Share of the weight of a group's rows that was cut off, (G, J): how poorly the feed overlaps with the target."""
+    cut = _dense(groups, exposure.cut)
+    return _divide(cut, cut + _dense(groups, exposure.shown))
+
+
 def build_window(
     *,
     engagement: pl.DataFrame,
@@ -181,7 +210,7 @@ def build_window(
     members: pl.DataFrame,
     prior: pl.DataFrame,
     exposed: pl.DataFrame | None = None,
-    basis: str = "observational",
+    basis: str = OBSERVATIONAL,
     use_exposures: bool = False,
 ) -> Window:
     """Bring one window into matrices.
@@ -191,7 +220,8 @@ def build_window(
         labels: item_id, interest_id, weight, and optionally day; of several days an item's last one counts.
         members: user_id, community_id, one community a user, as of the day before the window.
         prior: user_id, interest_id, engaged, as of the day before the window.
-        exposed: weighted showings: user_id, item_id, strength, weight; if given, they alone make `exposure`.
+        exposed: weighted showings: user_id, item_id, strength, weight, and optionally cut and feed_weight, see
+            `weighted_showings`; if given, they alone make `exposure`.
         basis: what makes `exposed` comparable, see `Exposure`.
         use_exposures: whether rows of `engagement` with a logged showing make `exposure`.
 
@@ -203,12 +233,15 @@ def build_window(
     )
     weights = _last_labels(labels)
     shown = None
+    served = rows.filter(pl.col("exposure_logged"), pl.col("exposures") > 0)
+    nothing_cut = pl.lit(0.0).alias("cut")
     if exposed is not None:
-        shown = exposed.select("user_id", "item_id", pl.col("strength") * pl.col("weight"), "weight")
+        cut = pl.col("cut") if "cut" in exposed.columns else nothing_cut
+        shown = exposed.select("user_id", "item_id", pl.col("strength") * pl.col("weight"), "weight", cut,
+                               *(_OF_THE_FEED if "feed_weight" in exposed.columns else ()))  # fmt: skip
     elif use_exposures:
-        shown = rows.filter(pl.col("exposure_logged")).select(
-            "user_id", "item_id", "strength", pl.col("exposures").cast(pl.Float64).alias("weight")
-        )
+        weight = pl.col("exposures").cast(pl.Float64).alias("weight")
+        shown = served.select("user_id", "item_id", "strength", weight, nothing_cut)
     users = ids_of(rows["user_id"], *([shown["user_id"]] if shown is not None else []))
     items = ids_of(rows["item_id"], *([shown["item_id"]] if shown is not None else []))
     weights = weights.filter(pl.col("item_id").is_in(items.implode()))
@@ -222,16 +255,7 @@ def build_window(
     activity = np.bincount(codes(labelled["user_id"], users), minlength=len(users))
     exposure = None
     if shown is not None:
-        squared = shown.with_columns(square=pl.col("weight") ** 2)
-        exposure = Exposure(
-            basis=basis,
-            strength=product(matrix(shown, "user_id", users, "item_id", items, "strength"), label),
-            shown=product(matrix(shown, "user_id", users, "item_id", items, "weight"), label),
-            square=product(
-                matrix(squared, "user_id", users, "item_id", items, "square"),
-                sparse.csr_array(label.multiply(label)),
-            ),
-        )
+        exposure = _exposure(basis, shown, served, users, items, label)
     before = prior.filter(pl.col("engaged") > 0).select("user_id", "interest_id").unique().with_columns(one=pl.lit(1.0))
     belongs = members.select("community_id", "user_id").unique().with_columns(one=pl.lit(1.0))
     return Window(
@@ -244,6 +268,33 @@ def build_window(
         prior=matrix(before, "user_id", users, "interest_id", interests, "one"),
         stratum=np.searchsorted(ACTIVITY_BOUNDS, activity, side="right"),
         exposure=exposure,
+    )
+
+
+def _exposure(
+    basis: str, shown: pl.DataFrame, served: pl.DataFrame, users: pl.Series, items: pl.Series, label: Matrix
+) -> Exposure:
+    def cells(frame: pl.DataFrame, value: str) -> Matrix:
+        return matrix(frame, "user_id", users, "item_id", items, value)
+
+    squared = shown.with_columns(square=pl.col("weight") ** 2)
+    feed = None
+    if served.height:
+        showings = cells(served, "exposures")
+        now = ("feed_strength", "feed_weight") if "feed_weight" in shown.columns else None
+        feed = Feed(
+            strength=row_sums(cells(shown, now[0]) if now else cells(served, "strength")),
+            shown=row_sums(cells(shown, now[1]) if now else showings),
+            served=product(showings, label),
+            showings=row_sums(showings),
+        )
+    return Exposure(
+        basis=basis,
+        strength=product(cells(shown, "strength"), label),
+        shown=product(cells(shown, "weight"), label),
+        square=product(cells(squared, "square"), sparse.csr_array(label.multiply(label))),
+        cut=product(cells(shown, "cut"), label),
+        feed=feed,
     )
 
 
@@ -279,7 +330,7 @@ def window_from_frames(
     """
     within = pl.col("day").is_between(start, end)
     rows = engagement.filter(within)
-    basis, weighted = "observational", None
+    basis, weighted = OBSERVATIONAL, None
     if exposed is not None:
         basis, weighted = weighted_showings(exposed.filter(within))
     members = memberships.filter(
@@ -305,12 +356,12 @@ def exposed_rows(events: pl.DataFrame, engagement: pl.DataFrame) -> pl.DataFrame
             those that are not in `events`.
 
     Returns:
-        day, user_id, item_id, strength, propensity, is_random: one row a showing.
+        day, user_id, item_id, strength, showings (of the pair that day), propensity, is_random: one row a showing.
     """
     pair = ["day", "user_id", "item_id"]
     shown = events.filter(pl.col("kind") == "exposure").select(*pair, "propensity", "is_random")
-    joined = shown.join(engagement.select(*pair, "strength", "exposures"), on=pair, how="inner")
-    return joined.select(*pair, pl.col("strength") / pl.col("exposures"), "propensity", "is_random").sort(
+    joined = shown.join(engagement.select(*pair, "strength", showings="exposures"), on=pair, how="inner")
+    return joined.select(*pair, pl.col("strength") / pl.col("showings"), "showings", "propensity", "is_random").sort(
         *pair, "is_random", "propensity", nulls_last=True
     )
 
@@ -318,22 +369,55 @@ def exposed_rows(events: pl.DataFrame, engagement: pl.DataFrame) -> pl.DataFrame
 def weighted_showings(exposed: pl.DataFrame) -> tuple[str, pl.DataFrame | None]:
     """The showings that can be compared fairly, with their weights, and why they can be.
 
-    Random showings weigh 1 each, and are preferred. Else showings with a logged propensity weigh 1 / propensity (the
-    self-normalised inverse propensity estimator; Swaminathan and Joachims 2015).
+    A showing with a logged propensity p weighs q / p (Horvitz and Thompson 1952), with q the item's share of all users'
+    showings of the day: the average feed. Then every user counts as if shown what users are shown on average, whatever
+    the feed takes them for, and weights vary far less than towards a uniform draw: where the feed treats all alike they
+    are one. The random slice is part of it, its propensities being those of the whole feed. Weights have mean 1 on each
+    day and are cut at MOST_WEIGHT (Ionides 2008); estimates divide by their sum (self-normalised; Swaminathan and
+    Joachims 2015). Without propensities, random showings weigh 1 each. Where a log has both, the one counts that leaves
+    the larger effective number of showings.
+
+    Weighted pairs that were shown more than once a day are left out, as what the second showing added cannot be told from
+    the first. With n showings of the user that day, drawn one by one, a showing is its pair's only one with the chance
+    (1 - p) ** (n - 1), by which the weight is divided; `feed_weight` is its inverse alone, which makes what is left
+    stand for all that the user was shown.
 
     Args:
-        exposed: user_id, item_id, strength, propensity, is_random.
+        exposed: what `exposed_rows` gives.
 
     Returns:
-        The evaluability, and user_id, item_id, strength, weight; `observational` and None if the log has neither.
+        The evaluability, and day, user_id, item_id, strength, weight, cut (weight cut off) and, with propensities,
+        feed_weight; `observational` and None if the log has neither.
     """
+    columns = ["day", "user_id", "item_id", "strength", "weight", "cut"]
     random = exposed.filter(pl.col("is_random").fill_null(False))
+    weighted = _reweighted(exposed.filter(pl.col("propensity") > 0))
+    if weighted.height and _effective(weighted["weight"]) >= random.height:
+        return PROPENSITY, weighted.select(*columns, "feed_weight")
     if random.height:
-        return "random_exposure", random.select("user_id", "item_id", "strength", weight=pl.lit(1.0))
-    known = exposed.filter(pl.col("propensity") > 0)
-    if known.height:
-        return "propensity", known.select("user_id", "item_id", "strength", weight=1 / pl.col("propensity"))
-    return "observational", None
+        return RANDOM, random.with_columns(weight=pl.lit(1.0), cut=pl.lit(0.0)).select(columns)
+    return OBSERVATIONAL, None
+
+
+def _reweighted(known: pl.DataFrame) -> pl.DataFrame:
+    """The showings with a propensity that are their pair's only one, with weight, cut and feed_weight."""
+    others = pl.len().over("day", "user_id") - 1
+    alone = ((1 - pl.col("propensity")) ** others).clip(lower_bound=1 / MOST_WEIGHT)
+    share = pl.len().over("day", "item_id") / pl.len().over("day")
+    once = known.with_columns(feed_weight=1 / alone, ratio=share / pl.col("propensity")).filter(pl.col("showings") == 1)
+    ratio = (once["ratio"] * once["feed_weight"]).to_numpy()
+    day = once["day"].rank("dense").to_numpy().astype(np.int64)
+    # Sums of floats in the order of the rows, which `exposed_rows` has sorted.
+    mean = np.bincount(day, weights=ratio) / np.maximum(np.bincount(day), 1)
+    relative = ratio / mean[day]
+    weight = np.minimum(relative, MOST_WEIGHT)
+    return once.with_columns(weight=pl.Series(weight), cut=pl.Series(relative - weight))
+
+
+def _effective(weight: pl.Series) -> float:
+    """Kish's effective number."""
+    w = weight.to_numpy()
+    return float(w.sum() ** 2 / (w**2).sum())
 
 
 def _last_labels(labels: pl.DataFrame) -> pl.DataFrame:

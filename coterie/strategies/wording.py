@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAP, SHARE, WINDOW_DAYS
+from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, SHARE, WINDOW_DAYS
 
 GUARDRAIL_LOSS = 0.02
 
@@ -14,6 +14,7 @@ COMPARISONS: Mapping[str, str] = MappingProxyType(
     {
         SHARE: "all users active in the window who are not members",
         EXPOSURE: "users who were shown the interest in the window and are not members",
+        GAIN: "a showing of what the members are shown now",
         ADOPTION: "users active in the window who are not members and had no earlier engagement with the interest",
         GAP: "the interest's share of the items supplied in the window",
     }
@@ -23,6 +24,7 @@ _MEASURES: Mapping[str, str] = MappingProxyType(
     {
         SHARE: "share of the members' engagement that goes to this interest",
         EXPOSURE: "members' engagement strength per showing of this interest",
+        GAIN: "members' engagement strength, for each showing that is given to this interest,",
         ADOPTION: "share of members new to this interest who engage with it",
         GAP: "share of the members' engagement that goes to this interest, above its share of supply",
     }
@@ -32,7 +34,7 @@ _MEASURES: Mapping[str, str] = MappingProxyType(
 def guardrail(row: Mapping[str, Any]) -> str:
     """What must not get worse while the suggestion is followed."""
     loss = f"{GUARDRAIL_LOSS:.0%}"
-    if row["metric"] == EXPOSURE:
+    if row["metric"] in (EXPOSURE, GAIN):
         return (
             f"Engagement strength per showing over all interests, now {row['community_mean']:.4f} among members, must "
             f"not fall by more than {loss} against the control group."

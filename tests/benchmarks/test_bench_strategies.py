@@ -42,8 +42,8 @@ from benchmarks.strategy_truths import (
 )
 from benchmarks.worlds import Known, run_world, true_labels
 from coterie.simulate import Scenario
-from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAP, measure
-from coterie.strategies.propose import BOOST, PROPOSED
+from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, measure
+from coterie.strategies.propose import BOOST, PROPOSED, Days
 from coterie.strategies.window import exposed_rows, window_from_frames
 
 DAY = date(2024, 5, 15)
@@ -195,7 +195,7 @@ def test_the_truth_is_what_the_library_measures_without_bias(seed: int) -> None:
     days, truth = run_world(Scenario(seed=seed, **{**SMALL, "days": 7}))
     labels = true_labels(truth)
     engaged = pl.concat([d.engagement.with_columns(day=pl.lit(d.on)) for d in days])
-    random = pl.concat([d.events.filter("is_random").with_columns(day=pl.lit(d.on)) for d in days])
+    events = pl.concat([d.events.with_columns(day=pl.lit(d.on)) for d in days])
     before = date(2024, 4, 30)
     members = truth.communities_on(days[0].on).drop_nulls().select(
         "user_id", community_id=pl.format("c{}", "community"), is_primary=True, day=pl.lit(before)
@@ -203,9 +203,13 @@ def test_the_truth_is_what_the_library_measures_without_bias(seed: int) -> None:
     nothing = pl.DataFrame(
         schema={"day": pl.Date, "user_id": pl.String, "interest_id": pl.String, "engaged": pl.Float64}
     )
+    frames = Days(
+        engagement=engaged, labels=labels, memberships=members, user_interests=nothing,
+        interest_daily=pl.DataFrame(), exposed=exposed_rows(events, engaged),
+    )  # fmt: skip
     window = window_from_frames(
         start=days[0].on, end=days[-1].on, members_on=before, prior_on=before, communities=members["community_id"].unique(),
-        engagement=engaged, labels=labels, memberships=members, user_interests=nothing, exposed=exposed_rows(random, engaged),
+        engagement=engaged, labels=labels, memberships=members, user_interests=nothing, exposed=frames.exposed,
     )  # fmt: skip
     supply = truth.items.join(truth.texts.filter(pl.col("posted").dt.date() >= days[0].on), on="vid", how="semi")
     supply = (
@@ -215,10 +219,11 @@ def test_the_truth_is_what_the_library_measures_without_bias(seed: int) -> None:
     )
     measured = measure(window, supply).filter(pl.col("difference").is_not_null(), pl.col("engaged") >= 10)
     joined = measured.join(
-        truths(window, labels, truth, showings_of(days, truth)), on=["community_id", "interest_id", "metric"]
+        truths(window, frames, truth, showings_of(days, truth)), on=["community_id", "interest_id", "metric"]
     )
     z = joined.with_columns(z=(pl.col("difference") - pl.col("truth")) / pl.col("std_error"))
-    for metric, spread in ((EXPOSURE, (0.75, 1.25)), (ADOPTION, (0.6, 1.15)), (GAP, (0.1, 1.0))):
+    spreads = {EXPOSURE: (0.75, 1.25), GAIN: (0.75, 1.25), ADOPTION: (0.6, 1.15), GAP: (0.1, 1.0)}
+    for metric, spread in spreads.items():
         found = z.filter(pl.col("metric") == metric)["z"]
         assert len(found) > 20
         assert abs(found.mean()) < 0.35, metric  # type: ignore[arg-type]

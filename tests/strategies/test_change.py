@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 from test_propose import outcome, outcomes, proposed_from
 
-from coterie.strategies.change import DISTANCE, PART_DAYS, parts, weekly_change
-from coterie.strategies.propose import PROPOSED
+from coterie.strategies.change import DISTANCE, PART_DAYS, parts, weekly_change, weekly_move
+from coterie.strategies.outcome import EXPOSURE, GAIN
+from coterie.strategies.propose import PROPOSED, Changes
 from coterie.strategies.shrinkage import Z90
 from coterie.strategies.window import Window, build_window
 
@@ -101,7 +102,7 @@ def test_an_interest_that_comes_up_within_the_week_is_a_change() -> None:
 def of(change: float | None) -> pl.DataFrame:
     rows = [outcome("c0", i, difference=d, value=0.2 + d) for i, d in (("d0.i00", 0.12), ("d0.i01", 0.1))]
     changes = pl.DataFrame({"community_id": ["c0"], "change": [change]}).drop_nulls()
-    return proposed_from(outcomes(*rows), changes=changes).sort("interest_id")
+    return proposed_from(outcomes(*rows), changes=Changes(relative=changes)).sort("interest_id")
 
 
 def test_change_widens_both_sides_as_independent_errors_do() -> None:
@@ -114,6 +115,86 @@ def test_change_widens_both_sides_as_independent_errors_do() -> None:
             assert abs(now[end] - now["effect"]) == pytest.approx(np.hypot(was[end] - was["effect"], Z90 * moved))
         assert json.loads(now["evidence"])["weekly_change"] == 0.2
         assert json.loads(was["evidence"])["weekly_change"] is None
+
+
+def liked(shares: dict[str, tuple[float, ...]], rng: np.random.Generator, users: int = 60, times: int = 12) -> Window:
+    """Users of one community who are shown each interest alike, and engage as the shares say."""
+    rows = [
+        (f"{group}{n}", i, float(rng.binomial(times, p)), float(times))
+        for group, share in shares.items() for n in range(users) for i, p in zip(INTERESTS, share, strict=True)
+    ]  # fmt: skip
+    frame = pl.DataFrame(rows, schema=["user_id", "item_id", "strength", "weight"], orient="row")
+    engagement = frame.select("user_id", "item_id", "strength", day=pl.lit(DAY), exposures=pl.lit(times, pl.Int64),
+                              exposure_logged=pl.lit(True))  # fmt: skip
+    shown = frame.with_columns(strength=pl.col("strength") / times)
+    members = frame.select("user_id", community_id=pl.lit("c")).unique()
+    return build_window(
+        engagement=engagement, labels=LABELS, members=members, prior=NOTHING_BEFORE, exposed=shown, basis="propensity"
+    )
+
+
+def test_a_gain_moves_as_far_as_it_moved_within_the_week() -> None:
+    rng = np.random.default_rng(1)
+    before, after = liked({"c": (0.5, 0.3, 0.1)}, rng), liked({"c": (0.5, 0.3, 0.4)}, rng)
+    moves = dict(weekly_move(before, after).select("interest_id", "move").iter_rows())
+    # The third comes up by 0.3, and the mean of what is shown by a third of that.
+    # Three interests alone tell little of what is usual, so all are shrunk.
+    assert moves["c"] == pytest.approx(0.2 * 7 / 4, rel=0.25)
+    assert max(moves["a"], moves["b"]) < 0.65 * moves["c"]
+
+
+def test_what_one_interest_does_is_not_held_against_the_others() -> None:
+    names = tuple("abcdefghijklmnopqrst")
+    labels = pl.DataFrame({"item_id": names, "interest_id": names, "weight": 1.0})
+    found = []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        halves = []
+        for last in (0.2, 0.6):
+            rows = [(f"u{n}", i, rng.binomial(12, last if i == "t" else 0.3) / 12) for n in range(60) for i in names]
+            frame = pl.DataFrame(rows, schema=["user_id", "item_id", "strength"], orient="row")
+            engagement = frame.with_columns(
+                day=pl.lit(DAY), exposures=pl.lit(1, pl.Int64), exposure_logged=pl.lit(True)
+            )
+            halves.append(build_window(
+                engagement=engagement, labels=labels, prior=NOTHING_BEFORE, basis="propensity",
+                members=frame.select("user_id", community_id=pl.lit("c")).unique(),
+                exposed=frame.with_columns(weight=pl.lit(1.0)),
+            ))  # fmt: skip
+        moves = weekly_move(*halves)
+        found.append((moves.filter(pl.col("interest_id") == "t")["move"].item(), moves["move"].median()))
+    assert np.mean([viral for viral, _ in found]) == pytest.approx(0.4 * 0.95 * 7 / 4, rel=0.1)
+    assert np.mean([usual for _, usual in found]) < 0.05
+
+
+def test_chance_alone_moves_little() -> None:
+    moved = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        same = [liked({"c": (0.5, 0.3, 0.1)}, rng) for _ in range(2)]
+        moved += weekly_move(*same)["move"].to_list()
+    # The error of a change is 0.03; unshrunk, its root mean square times seven quarters would be 0.05.
+    assert np.sqrt(np.mean(np.square(moved))) < 0.05
+
+
+def test_without_comparable_showings_there_is_no_move() -> None:
+    same = window({"c": (0.8, 0.1, 0.1), "others": EVEN}, users=20, acts=10, rng=None)
+    assert weekly_move(same, same).is_empty()
+
+
+def test_a_gain_is_widened_by_its_own_move() -> None:
+    rows = [
+        outcome("c0", i, GAIN, difference=0.1, community_mean=0.2, evaluability="propensity")
+        for i in ("d0.i00", "d0.i01")
+    ]
+    rows += [outcome("c0", i, EXPOSURE, evaluability="propensity") for i in ("d0.i00", "d0.i01")]
+    moves = pl.DataFrame({"community_id": ["c0"], "interest_id": ["d0.i01"], "move": [0.05]})
+    changes = Changes(relative=pl.DataFrame({"community_id": ["c0"], "change": [9.0]}), moves=moves)
+    still, moved = proposed_from(outcomes(*rows), changes=changes).sort("interest_id").iter_rows(named=True)
+    assert moved["std_error"] == pytest.approx(np.hypot(still["std_error"], 0.05))
+    low = moved["effect"] - moved["effect_low"]
+    assert low == pytest.approx(np.hypot(still["effect"] - still["effect_low"], Z90 * 0.05))
+    assert json.loads(moved["evidence"])["weekly_change"] == pytest.approx(0.05 / moved["effect"], rel=1e-4)
 
 
 def test_a_community_that_changes_fast_gets_no_proposal() -> None:

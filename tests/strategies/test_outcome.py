@@ -16,6 +16,7 @@ from strategies_world import DAY, INTERESTS, World, world
 from coterie.strategies.outcome import (
     ADOPTION,
     EXPOSURE,
+    GAIN,
     GAP,
     MIN_USERS,
     OUTCOME_SCHEMA,
@@ -24,7 +25,7 @@ from coterie.strategies.outcome import (
     supply_of,
 )
 from coterie.strategies.propose import Days
-from coterie.strategies.window import ACTIVITY_BOUNDS, Exposure, Window, window_from_frames
+from coterie.strategies.window import ACTIVITY_BOUNDS, Exposure, Feed, Window, window_from_frames
 
 Z90 = float(norm.ppf(0.95))
 NUMBERS = ("value", "difference", "std_error", "bias_bound", "unit_mean", "unit_sd")
@@ -65,6 +66,13 @@ def made(
         stratum=np.searchsorted(ACTIVITY_BOUNDS, (engaged > 0).sum(axis=1), side="right"),
         exposure=exposure,
     )
+
+
+def exposed(basis: str, strength: np.ndarray, shown: np.ndarray, square: np.ndarray | None = None) -> Exposure:
+    """Showings straight from arrays, one row a showing unless `square` says otherwise, all of the feed's."""
+    parts = (strength, shown, shown if square is None else square, np.zeros(shown.shape))
+    feed = Feed(strength.sum(axis=1), shown.sum(axis=1), sparse.csr_array(shown), shown.sum(axis=1))
+    return Exposure(basis, *(sparse.csr_array(part) for part in parts), feed)
 
 
 def supplied(*shares: float, days: int = 1, items: tuple[int, ...] = ()) -> pl.DataFrame:
@@ -172,7 +180,7 @@ def test_strength_per_exposure_compares_showings_and_reports_the_mean_over_inter
     home = np.repeat([0, -1], [40, 60])
     shown = rng.poisson(4, (100, 2)) + 1.0
     strength = shown * rng.random((100, 2))
-    exposure = Exposure("observational", sparse.csr_array(strength), sparse.csr_array(shown), sparse.csr_array(shown))
+    exposure = exposed("observational", strength, shown)
     outcomes = measure(made(strength, home, exposure=exposure), supplied(1, 1))
     found = row(outcomes, EXPOSURE)
     assert found["value"] == pytest.approx(strength[:40, 0].sum() / shown[:40, 0].sum())
@@ -183,6 +191,36 @@ def test_strength_per_exposure_compares_showings_and_reports_the_mean_over_inter
     fair = row(measure(made(strength, home, exposure=replace(exposure, basis="propensity")), supplied(1, 1)), EXPOSURE)
     assert (fair["evaluability"], fair["bias_bound"]) == ("propensity", 0.0)
     assert fair["difference"] == pytest.approx(found["difference"])
+
+
+def test_the_gain_of_a_boost_is_beside_what_members_are_shown_now() -> None:
+    rng = np.random.default_rng(7)
+    home = np.repeat([0, -1], [40, 60])
+    shown = rng.poisson(4, (100, 2)) + 1.0
+    strength = shown * rng.random((100, 2))
+    exposure = exposed("propensity", strength, shown)
+    found = row(measure(made(strength, home, exposure=exposure), supplied(1, 1)), GAIN)
+    now = strength[:40].sum() / shown[:40].sum()
+    assert found["value"] == pytest.approx(strength[:40, 0].sum() / shown[:40, 0].sum())
+    assert found["baseline"] == found["community_mean"] == pytest.approx(now)
+    assert found["served_share"] == pytest.approx(shown[:40, 0].sum() / shown[:40].sum())
+    assert found["popularity"] == pytest.approx(strength[:, 0].sum() / shown[:, 0].sum() - strength.sum() / shown.sum())
+    assert (found["evaluability"], found["bias_bound"], found["cut_share"]) == ("propensity", 0.0, 0.0)
+    observational = measure(made(strength, home, exposure=replace(exposure, basis="observational")), supplied(1, 1))
+    assert GAIN not in set(observational["metric"]), "the feed's choices would be part of it"
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"), [(0.09, None), (0.11, "more than 10% of the showings' weight is cut off")]
+)
+def test_too_little_overlap_is_no_number(share: float, expected: str | None) -> None:
+    rng = np.random.default_rng(3)
+    shown, liked = np.full((100, 2), 4.0), rng.random((100, 2))
+    cut = sparse.csr_array(shown * share / (1 - share))
+    exposure = replace(exposed("propensity", liked * shown, shown), cut=cut)
+    outcomes = measure(made(liked, np.repeat([0, -1], [40, 60]), exposure=exposure), supplied(1, 1))
+    assert reason(outcomes, EXPOSURE) == reason(outcomes, GAIN) == expected
+    assert row(outcomes, GAIN)["cut_share"] == pytest.approx(share)
 
 
 def test_bias_bound_is_the_shift_of_the_comparison_at_the_members_mix_of_activity() -> None:
@@ -210,7 +248,7 @@ def test_fairly_drawn_showings_need_no_bias_bound() -> None:
     shown = np.ones((200, 8))
 
     def bound(basis: str) -> float:
-        exposure = Exposure(basis, sparse.csr_array(engaged), sparse.csr_array(shown), sparse.csr_array(shown))
+        exposure = exposed(basis, engaged, shown)
         window = made(engaged, np.repeat([0, -1], [60, 140]), exposure=exposure)
         return float(row(measure(window, supplied(*[1.0] * 8)), EXPOSURE)["bias_bound"])
 
@@ -250,9 +288,7 @@ def drawn(rng: np.random.Generator, sizes: tuple[int, ...]) -> Window:
     engaged = count * rng.uniform(0.2, 0.8, count.shape)
     shown = rng.poisson(rng.gamma(SHAPE, 3.0, n)[:, None] * np.ones(5)).astype(float)
     liked = np.clip(LIKED[home] + rng.uniform(-0.2, 0.2, (n, 5)), 0, 1)
-    square = sparse.csr_array(shown)
-    exposure = Exposure("random_exposure", sparse.csr_array(shown * liked), sparse.csr_array(shown), square)
-    return made(engaged, home, exposure=exposure)
+    return made(engaged, home, exposure=exposed("random_exposure", shown * liked, shown))
 
 
 def expected_values(sizes: tuple[int, ...]) -> dict[str, np.ndarray]:
@@ -268,7 +304,9 @@ def expected_values(sizes: tuple[int, ...]) -> dict[str, np.ndarray]:
         others = ((size * of).sum(axis=0) - (size * of)[:2]) / (size.sum() - size[:2])
         return of[:2] - others
 
-    return {SHARE: less_others(PROFILE), ADOPTION: less_others(adopts), EXPOSURE: less_others(LIKED)}
+    # Every interest is shown as often, so a showing as it is brings the mean over interests.
+    gained = (LIKED - LIKED.mean(axis=1, keepdims=True))[:2]
+    return {SHARE: less_others(PROFILE), ADOPTION: less_others(adopts), EXPOSURE: less_others(LIKED), GAIN: gained}
 
 
 def test_intervals_cover_the_truth_nine_times_in_ten() -> None:
@@ -366,7 +404,7 @@ def test_a_handful_of_weighted_showings_is_no_number(basis: str, expected: str |
     liked = rng.random((100, 2))
     square = shown.copy()
     square[:25] = 2.0  # 25 members with an effective number of 25 / 2 showings
-    exposure = Exposure(basis, sparse.csr_array(liked), sparse.csr_array(shown), sparse.csr_array(square))
+    exposure = exposed(basis, liked, shown, square)
     window = made(liked, np.repeat([0, -1], [25, 75]), exposure=exposure)
     assert reason(measure(window, supplied(1, 1)), EXPOSURE) == expected
 

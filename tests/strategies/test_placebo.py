@@ -10,7 +10,8 @@ from polars.testing import assert_frame_equal
 from scipy import sparse
 from strategies_world import DAY, world
 
-from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAP, SHARE, measure
+from coterie.strategies.gain import gain
+from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, SHARE, measure
 from coterie.strategies.placebo import PLACEBO_GROUPS, PLACEBO_SCHEMA, placebo
 from coterie.strategies.window import Window, window_from_frames
 
@@ -108,6 +109,21 @@ def test_every_metric_of_the_measure_has_its_placebo() -> None:
     assert set(found["metric"]) == {SHARE, ADOPTION, GAP, EXPOSURE}
     key = ["community_id", "interest_id", "metric"]
     assert_frame_equal(found.select(key), measure(window, supply).select(key))
+
+
+def test_a_boost_for_random_groups_gains_what_it_gains_for_everybody() -> None:
+    window, supply = planted(exposed=True)
+    assert window.exposure is not None
+    fair = replace(window, exposure=replace(window.exposure, basis="propensity"))
+    found = placebo(fair, supply, DAY).filter(pl.col("metric") == GAIN)
+    whole = gain(fair.exposure, fair.everyone())
+    assert whole is not None
+    everybody = dict(zip(fair.interests, (whole.value - whole.baseline)[0], strict=True))
+    off = found.with_columns(popular=pl.col("interest_id").replace_strict(everybody))
+    assert off.height == len(fair.interests) * len(fair.communities)
+    assert (off["placebo"] - off["popular"]).abs().mean() < 0.01
+    key = ["community_id", "interest_id", "metric"]
+    assert_frame_equal(placebo(fair, supply, DAY).select(key), measure(fair, supply).select(key))
 
 
 @pytest.mark.parametrize("members", [np.zeros(30, dtype=bool), np.ones(30, dtype=bool)])

@@ -16,7 +16,7 @@ from scipy.stats import false_discovery_control, norm
 from statsmodels.stats.multitest import multipletests
 from strategies_world import DAY, INTERESTS, World, full_graph, taxonomy, world
 
-from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAP, MIN_USERS, OUTCOME_SCHEMA, SHARE
+from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, MIN_USERS, OUTCOME_SCHEMA, SHARE
 from coterie.strategies.propose import (
     BOOST,
     CLOSE_GAP,
@@ -46,7 +46,7 @@ def outcome(community: str, interest: str, metric: str = SHARE, **given_: Any) -
         "evaluability": "observational", "why_not": None, "value": 0.3, "baseline": 0.2, "difference": 0.1,
         "std_error": 0.02, "bias_bound": 0.0, "scale": 0.4, "unit_mean": 0.3, "unit_sd": 0.2, "community_mean": None,
         "supply": None, "supply_total": None, "members": 63, "engaged": 41, "others": 500, "engaged_others": 100,
-        "effective_users": 50.0, "effective_rows": None,
+        "effective_users": 50.0, "effective_rows": None, "cut_share": None, "served_share": None, "popularity": 0.0,
     }  # fmt: skip
     unknown: dict[str, Any] = dict.fromkeys(("value", "difference", "std_error", "bias_bound", "unit_mean", "unit_sd"))
     blank = unknown | {"evaluability": "not_evaluable"} if "why_not" in given_ else {}
@@ -280,6 +280,30 @@ def test_where_showings_are_logged_they_alone_say_what_to_boost() -> None:
     assert json.loads(found["evidence"].item())["effective_rows"] == 80
 
 
+def test_where_moving_a_showing_can_be_valued_its_gain_says_what_to_boost() -> None:
+    fair: dict[str, Any] = {
+        "community_mean": 0.25,
+        "evaluability": "propensity",
+        "effective_rows": 80.0,
+        "cut_share": 0.01,
+    }
+    rows = []
+    for interest, gained, beside in zip(INTERESTS[:4], (0.1, 0.12, -0.1, 0.001), (0.1, -0.02, 0.1, 0.1), strict=True):
+        rows.append(outcome("c0", interest, GAIN, difference=gained, served_share=0.04, popularity=0.03, **fair))
+        rows.append(outcome("c0", interest, EXPOSURE, difference=beside, **fair))
+    found = proposed_from(outcomes(*rows)).filter(pl.col("kind") == BOOST)
+    # The second everybody likes better, the third members like better than others do but not than what they are shown.
+    assert found.select("interest_id", "metric", "evaluability", "status").rows() == [
+        (INTERESTS[0], GAIN, "propensity", PROPOSED)
+    ]
+    evidence = json.loads(found["evidence"].item())
+    assert evidence["share_of_showings_now"] == 0.04
+    assert evidence["the_same_for_everybody"] == 0.03
+    assert evidence["members_less_others"] == 0.1
+    assert evidence["share_of_weight_cut"] == 0.01
+    assert evidence["candidates_tested"] == 4
+
+
 # --- what cannot be evaluated -------------------------------------------------------------------------------------
 
 
@@ -482,7 +506,7 @@ def test_fair_showings_find_what_the_feed_hides_and_say_how_it_is_known(basis: s
     fan = (w.home[user] == 1) & (interest == 1)
     uniform = rng.random(12_000) < 0.3
     good = np.where(uniform, rng.random(12_000) < 0.5, rng.random(12_000) < np.where(fan, 0.1, 0.5))
-    propensity = 0.3 * 0.5 + 0.7 * np.where(fan, np.where(good, 0.1, 0.9), 0.5)
+    propensity = (0.3 * 0.5 + 0.7 * np.where(fan, np.where(good, 0.1, 0.9), 0.5)) / 3 / 30  # of an item
     strength = np.clip(0.1 + 0.6 * good + 0.15 * fan + rng.normal(0, 0.1, 12_000), 0, 1)
     item = interest * 60 + np.where(good, 0, 30) + rng.integers(0, 30, 12_000)
     base = pl.DataFrame(
@@ -495,7 +519,7 @@ def test_fair_showings_find_what_the_feed_hides_and_say_how_it_is_known(basis: s
     ).unique(["day", "user_id", "item_id"], keep="first", maintain_order=True)  # fmt: skip
     events = base.with_columns(
         is_random=pl.col("is_random") if basis == "random_exposure" else pl.lit(None, pl.Boolean),
-        propensity=pl.lit(None, pl.Float64) if basis == "observational" else pl.col("propensity"),
+        propensity=pl.col("propensity") if basis == "propensity" else pl.lit(None, pl.Float64),
     )
     days = replace(w.days(DAY), engagement=base.select(*w.engagement(DAY).columns))
     found = of_world(w, replace(days, exposed=exposed_rows(events, days.engagement)), interest_graph=NO_GRAPH)
@@ -506,5 +530,9 @@ def test_fair_showings_find_what_the_feed_hides_and_say_how_it_is_known(basis: s
         assert boost.filter(pl.col("status") == PROPOSED).is_empty()  # the feed's choices hide it
     else:
         row = boost.row(0, named=True)
-        assert (row["status"], row["evaluability"], row["metric"]) == (PROPOSED, basis, EXPOSURE)
-        assert row["effect_low"] < 0.15 < row["effect_high"]
+        assert (row["status"], row["evaluability"], row["metric"]) == (PROPOSED, basis, GAIN)
+        # As evenly as the random slice shows it, half of its items are good; in the average feed, nearly.
+        fans = (w.home == 1).mean()
+        of_good = 0.5 if basis == "random_exposure" else 0.5 * (1 - fans) + 0.22 * fans
+        now = (2 * (0.1 + 0.6 * 0.5) + 0.1 + 0.6 * 0.22 + 0.15) / 3
+        assert row["effect_low"] < 0.1 + 0.6 * of_good + 0.15 - now < row["effect_high"]

@@ -10,7 +10,6 @@ import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
-from scipy import sparse
 
 from coterie.strategies.window import (
     Sums,
@@ -339,10 +338,10 @@ def test_strength_is_divided_over_all_showings_of_the_pair_also_those_left_out()
         [engagement(("u1", "x1", 0.8), exposures=4, logged=True), engagement(("u2", "x1", 0.3), logged=True)]
     )
     found = exposed_rows(shown, rows)
-    assert found.columns == ["day", "user_id", "item_id", "strength", "propensity", "is_random"]
-    assert found.select("user_id", "strength", "propensity", "is_random").rows() == [
-        ("u1", pytest.approx(0.2), None, True), ("u1", pytest.approx(0.2), 0.5, None),
-        ("u2", pytest.approx(0.3), 0.2, None),
+    assert found.columns == ["day", "user_id", "item_id", "strength", "showings", "propensity", "is_random"]
+    assert found.drop("day", "item_id").rows() == [
+        ("u1", pytest.approx(0.2), 4, None, True), ("u1", pytest.approx(0.2), 4, 0.5, None),
+        ("u2", pytest.approx(0.3), 1, 0.2, None),
     ]  # fmt: skip
 
 
@@ -369,78 +368,164 @@ def test_all_showings_together_carry_exactly_the_strength_that_followed(showings
     assert exposed_rows(shown, rows)["strength"].sum() == pytest.approx(strength.sum())
 
 
-def test_random_showings_are_preferred_then_propensities() -> None:
-    shown = pl.DataFrame(
-        {"user_id": ["u1", "u2", "u3", "u4"], "item_id": "x1", "strength": [0.1, 0.2, 0.3, 0.4],
-         "propensity": [0.5, 0.25, None, 0.0], "is_random": [True, False, None, False]}
-    )  # fmt: skip
-    basis, weighted = weighted_showings(shown)
+def showings(*rows: tuple[str, str, float | None, bool], day: date = DAY, repeats: int = 1) -> pl.DataFrame:
+    """Showings as `exposed_rows` gives them: user, item, propensity, is_random."""
+    names = ["user_id", "item_id", "propensity", "is_random"]
+    frame = pl.DataFrame(rows, schema=names, orient="row", schema_overrides={"propensity": pl.Float64})
+    return frame.with_columns(day=pl.lit(day), strength=pl.lit(0.5), showings=pl.lit(repeats))
+
+
+def weights_of(exposed: pl.DataFrame) -> tuple[str, list[float]]:
+    basis, weighted = weighted_showings(exposed)
     assert weighted is not None
-    assert (basis, weighted.rows()) == ("random_exposure", [("u1", "x1", 0.1, 1.0)])
-    basis, weighted = weighted_showings(shown.with_columns(is_random=pl.lit(None, pl.Boolean)))
-    assert weighted is not None
-    assert (basis, weighted.rows()) == ("propensity", [("u1", "x1", 0.1, 2.0), ("u2", "x1", 0.2, 4.0)])
-    assert weighted_showings(shown.tail(2).with_columns(is_random=pl.lit(False))) == ("observational", None)
+    return basis, weighted["weight"].to_list()
 
 
-def biased_feed(seed: int, n: int = 4000) -> tuple[pl.DataFrame, pl.DataFrame, float]:
-    """Showings by a feed that prefers what is liked, what followed, and the mean strength under uniform showing.
+def test_a_showing_weighs_the_items_share_of_all_showings_over_its_propensity() -> None:
+    # Of four showings of the day three are of x1; one showing a user, so none can be its pair's second.
+    shown = showings(
+        ("u1", "x1", 0.9, False), ("u2", "x1", 0.5, False), ("u3", "x1", 0.5, True), ("u4", "x2", 0.5, False)
+    )
+    ratio = np.array([0.75 / 0.9, 0.75 / 0.5, 0.75 / 0.5, 0.25 / 0.5])
+    basis, found = weights_of(shown)
+    assert basis == "propensity"
+    np.testing.assert_allclose(found, ratio / ratio.mean())
+    # Another day has shares and a mean of its own.
+    other = showings(("u1", "x2", 0.2, False), ("u2", "x2", 0.1, False), day=DAY + timedelta(1))
+    both = weights_of(pl.concat([shown, other]))[1]
+    np.testing.assert_allclose(both, [*found, 1 / 1.5, 2 / 1.5])
 
-    Three showings in four draw an item in proportion to its liking squared, the fourth draws uniformly and is marked.
+
+def test_where_the_feed_treats_all_alike_every_showing_weighs_the_same() -> None:
+    shown = showings(*((f"u{k}", f"x{k % 2}", 0.5, False) for k in range(20)))
+    np.testing.assert_allclose(weights_of(shown)[1], 1.0)
+
+
+def test_a_pair_shown_twice_is_left_out_and_the_others_stand_for_it() -> None:
+    often, once = showings(*[("u1", "x1", 0.5, False)] * 2, repeats=2), showings(("u1", "x2", 0.25, False))
+    basis, found = weighted_showings(pl.concat([often, once]))
+    assert found is not None
+    assert (basis, found["item_id"].to_list()) == ("propensity", ["x2"])
+    assert found["feed_weight"].item() == pytest.approx(1 / 0.75**2)  # three showings of the user: not among two others
+
+
+def test_no_showing_counts_for_more_than_ten() -> None:
+    rows = [(f"u{k:03d}", "x1", 0.5, False) for k in range(400)]
+    basis, found = weighted_showings(showings(*rows, ("v", "x1", 0.0005, False)))
+    assert found is not None
+    weight, cut = found["weight"].to_numpy(), found["cut"].to_numpy()
+    assert (weight + cut).mean() == pytest.approx(1)
+    assert (weight[-1], basis) == (10.0, "propensity")
+    assert cut[-1] > 100
+    assert not cut[:-1].any()
+
+
+def test_random_showings_stand_alone_where_propensities_are_not_logged_or_say_less() -> None:
+    random = showings(*((f"u{k}", "x1", None, True) for k in range(5)))
+    assert weights_of(random) == ("random_exposure", [1.0] * 5)
+    few = showings(*((f"v{k}", "x1", 0.5, False) for k in range(4)))
+    assert weights_of(pl.concat([random, few])) == ("random_exposure", [1.0] * 5)
+    many = showings(*((f"v{k}", "x1", 0.5, False) for k in range(6)))
+    assert weights_of(pl.concat([random, many])) == ("propensity", [1.0] * 6)
+    unknown = showings(("u1", "x1", None, False), ("u2", "x1", 0.0, False))
+    assert weighted_showings(unknown) == ("observational", None)
+
+
+LIKING = np.linspace(0.05, 0.95, 20)
+FANS = 150  # of 300 users; everybody likes the same items, but to fans the feed shows what is liked
+
+
+def biased_feed(seed: int, n: int = 4000) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Showings by a feed that treats fans otherwise, and what followed.
+
+    Three showings in four draw an item in proportion to its liking squared for fans, and evenly for others; the fourth
+    draws evenly and is marked. Strength goes to the pair, and is no sum over its showings.
     """
     rng = np.random.default_rng(seed)
-    liking = np.linspace(0.05, 0.95, 20)
-    propensity = liking**2 / (liking**2).sum()
-    random = rng.random(n) < 0.25
-    item = np.where(random, rng.integers(0, 20, n), rng.choice(20, n, p=propensity))
-    strength = np.clip(liking[item] + rng.normal(0, 0.1, n), 0, 1)
-    ids = {"user_id": [f"u{k:05d}" for k in range(n)], "item_id": [f"y{i:02d}" for i in item]}
+    user, random = rng.integers(0, 300, n), rng.random(n) < 0.25
+    fan = LIKING**2 / (LIKING**2).sum()
+    policy = np.where((user < FANS)[:, None], fan, 1 / 20)
+    item = np.where(
+        random, rng.integers(0, 20, n), (rng.random((n, 1)) > policy.cumsum(axis=1)).sum(axis=1).clip(0, 19)
+    )
     shown = pl.DataFrame(
-        {"day": [DAY] * n, **ids, "kind": "exposure", "propensity": 0.25 / 20 + 0.75 * propensity[item],
-         "is_random": random}
+        {"day": [DAY] * n, "user_id": [f"u{k:05d}" for k in user], "item_id": [f"y{i:02d}" for i in item],
+         "kind": "exposure", "propensity": 0.25 / 20 + 0.75 * policy[np.arange(n), item], "is_random": random,
+         "strength": np.clip(LIKING[item] + rng.normal(0, 0.05, n), 0, 1)}
     )  # fmt: skip
-    rows = pl.DataFrame({"day": [DAY] * n, **ids, "exposures": 1, "exposure_logged": True, "strength": strength})
-    return shown, rows, float(liking.mean())
+    rows = shown.group_by("day", "user_id", "item_id", maintain_order=True).agg(
+        pl.col("strength").max(), exposures=pl.len().cast(pl.Int64), exposure_logged=pl.lit(True)
+    )
+    return shown.drop("strength"), rows
 
 
-@pytest.mark.parametrize("basis", ["random_exposure", "propensity", "observational"])
-def test_fair_showings_recover_what_uniform_showing_would_give(basis: str) -> None:
-    shown, rows, truth = biased_feed(5)
-    if basis != "random_exposure":
-        shown = shown.with_columns(is_random=pl.lit(None, pl.Boolean))
-    if basis == "observational":
-        shown = shown.with_columns(propensity=pl.lit(None, pl.Float64))
-    labels = pl.DataFrame({"item_id": [f"y{i:02d}" for i in range(20)], "interest_id": "a", "weight": 1.0})
+def fans_and_others(shown: pl.DataFrame, rows: pl.DataFrame) -> tuple[Window, Sums]:
+    fans = [(f"u{k:05d}", "fans") for k in range(FANS)]
+    others = [(f"u{k:05d}", "others") for k in range(FANS, 300)]
     window = window_from_frames(
-        start=DAY, end=DAY, members_on=DAY, prior_on=DAY, communities=pl.Series([], dtype=pl.String),
-        engagement=rows, labels=labels,
-        memberships=NOBODY.with_columns(pl.lit(None, pl.Date).alias("day"), is_primary=pl.lit(True)),
+        start=DAY, end=DAY, members_on=DAY, prior_on=DAY, communities=pl.Series(["fans", "others"]), engagement=rows,
+        labels=pl.DataFrame({"item_id": [f"y{i:02d}" for i in range(20)], "interest_id": "a", "weight": 1.0}),
+        memberships=members(*fans, *others).with_columns(day=pl.lit(DAY), is_primary=pl.lit(True)),
         user_interests=NOTHING_BEFORE.with_columns(pl.lit(None, pl.Date).alias("day")),
         exposed=exposed_rows(shown, rows),
     )  # fmt: skip
     assert window.exposure is not None
-    assert window.exposure.basis == basis
-    sums = exposure_sums(window.exposure, window.everyone())
-    error = float(np.sqrt(sums.variance()[0, 0]))
-    estimate = float(sums.ratio()[0, 0])
-    assert 0 < error < 0.03
+    return window, exposure_sums(window.exposure, window.members)
+
+
+@pytest.mark.parametrize("basis", ["random_exposure", "propensity", "observational"])
+def test_fair_showings_undo_what_the_feed_chose(basis: str) -> None:
+    shown, rows = biased_feed(5, n=1500)
+    if basis != "propensity":
+        shown = shown.with_columns(propensity=pl.lit(None, pl.Float64))
     if basis == "observational":
-        assert estimate > truth + 6 * error  # the feed's choices are in the plain mean
-    else:
-        assert estimate == pytest.approx(truth, abs=2.6 * error)
+        shown = shown.with_columns(is_random=pl.lit(None, pl.Boolean))
+    window, sums = fans_and_others(shown, rows)
+    assert window.exposure is not None
+    assert window.exposure.basis == basis
+    fans, others = sums.ratio()[:, 0]
+    error = float(np.sqrt(sums.variance()[:, 0].sum()))
+    assert 0 < error < 0.06
+    if basis == "observational":
+        assert fans > others + 6 * error  # they like the same items, but are shown the best
+        return
+    assert fans == pytest.approx(others, abs=2.6 * error)
+    share = shown.group_by("item_id").len().sort("item_id")["len"].to_numpy() / shown.height
+    truth = LIKING.mean() if basis == "random_exposure" else (share * LIKING).sum()
+    assert fans == pytest.approx(truth, abs=2.6 * error)
+
+
+def test_propensities_say_more_than_the_random_slice_alone() -> None:
+    shown, rows = biased_feed(6, n=1500)
+    errors = {}
+    for name in ("all", "random slice"):
+        known = shown if name == "all" else shown.with_columns(propensity=pl.lit(None, pl.Float64))
+        errors[name] = fans_and_others(known, rows)[1].variance()[0, 0]
+    assert errors["all"] < 0.6 * errors["random slice"]
 
 
 def test_weighted_estimates_are_right_on_average_and_know_their_error() -> None:
-    labels = pl.DataFrame({"item_id": [f"y{i:02d}" for i in range(20)], "interest_id": "a", "weight": 1.0})
     off = []
     for seed in range(100):
-        shown, rows, truth = biased_feed(seed, n=300)
-        basis, weighted = weighted_showings(exposed_rows(shown.with_columns(is_random=pl.lit(False)), rows))
-        window = build_window(
-            engagement=rows, labels=labels, members=NOBODY, prior=NOTHING_BEFORE, exposed=weighted, basis=basis
-        )
-        assert window.exposure is not None
-        sums = exposure_sums(window.exposure, sparse.csr_array(np.ones((1, len(window.users)))))
-        off.append((sums.ratio()[0, 0] - truth) / np.sqrt(sums.variance()[0, 0]))
-    assert abs(np.mean(off)) < 0.35  # 3.5 standard errors of the mean of a hundred
+        shown, rows = biased_feed(seed, n=1500)
+        sums = fans_and_others(shown, rows)[1]
+        share = shown.group_by("item_id").len().sort("item_id")["len"].to_numpy() / shown.height
+        off.append((sums.ratio()[:, 0] - (share * LIKING).sum()) / np.sqrt(sums.variance()[:, 0]))
+    assert np.abs(np.mean(off, axis=0)).max() < 0.4  # four standard errors of the mean of a hundred
     assert 0.75 < np.std(off) < 1.25
+
+
+def test_what_is_left_stands_for_all_that_users_were_shown() -> None:
+    off = []
+    for seed in range(40):
+        shown, rows = biased_feed(seed, n=3000)
+        window, _ = fans_and_others(shown, rows)
+        assert window.exposure is not None
+        feed = window.exposure.feed
+        assert feed is not None
+        assert feed.showings.sum() == shown.height
+        fan = np.array(window.users) < f"u{FANS:05d}"
+        policy = 0.25 / 20 + 0.75 * LIKING**2 / (LIKING**2).sum()
+        off.append(feed.strength[fan].sum() / feed.shown[fan].sum() - (policy * LIKING).sum())
+    assert np.mean(off) == pytest.approx(0, abs=4 * np.std(off) / 40**0.5)
+    assert np.std(off) < 0.02
