@@ -75,7 +75,7 @@ def last_day(days: Sequence[WorldDay], known: Known, labels: pl.DataFrame, found
     """
     week, today, before = days[-WINDOW_DAYS:], found[-1], found[-1 - WINDOW_DAYS]
     engaged = pl.concat([d.engagement.with_columns(day=pl.lit(d.on)) for d in week])
-    labels = labels.select("item_id", "interest_id", "weight")
+    labels = labels.select("item_id", "interest_id", "weight", *(c for c in ("confidence",) if c in labels.columns))
     first_seen = _first_seen(days, known)
     events = [d.events.filter(pl.col("kind") == "exposure").with_columns(day=pl.lit(d.on)) for d in week]
     frames = Days(

@@ -67,6 +67,9 @@ OUTCOME_SCHEMA: dict[str, type[pl.DataType]] = {
     "effective_rows": pl.Float64,
     "cut_share": pl.Float64,  # of the weight of the members' showings, where they are weighted
     "served_share": pl.Float64,  # gain_per_showing: share of the members' showings that the interest has
+    "label_confidence": pl.Float64,  # of the labels behind the members' engagement, null if labels have none
+    "label_items": pl.Float64,  # effective number of items behind it
+    "label_share": pl.Float64,  # of all the members' engagement, with items that bear any label
     "popularity": pl.Float64,  # what the difference would be if it were everybody's
 }
 
@@ -311,6 +314,9 @@ def _frame(
         "effective_rows": nothing if rows is None else rows,
         "cut_share": nothing if cut is None else cut,
         "served_share": nothing if served is None else served,
+        "label_confidence": nothing if window.labels is None else window.labels.confidence,
+        "label_items": nothing if window.labels is None else window.labels.items,
+        "label_share": nothing if window.labels is None else np.broadcast_to(window.labels.share, shape),
         "popularity": np.zeros(shape) if popularity is None else popularity,
     }
     numbers = ("value", "difference", "std_error", "bias_bound", "unit_mean", "unit_sd")

@@ -19,6 +19,7 @@ from scipy.stats import false_discovery_control, norm
 
 from coterie.strategies import wording
 from coterie.strategies.change import CHANGE_SCHEMA, MOVE_SCHEMA, parts, weekly_change, weekly_move
+from coterie.strategies.label_error import with_label_error
 from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, MIN_USERS, SHARE, WINDOW_DAYS, measure
 from coterie.strategies.placebo import placebo
 from coterie.strategies.shrinkage import Z90, shrink
@@ -221,7 +222,7 @@ def _candidates(outcomes: pl.DataFrame, interest_graph: pl.DataFrame, disclosure
             link=pl.lit(None, dtype=pl.String),
         )
     )
-    return pl.concat([boost, _explorable(known, interest_graph), gap], how="diagonal")
+    return with_label_error(pl.concat([boost, _explorable(known, interest_graph), gap], how="diagonal"))
 
 
 def _boostable(known: pl.DataFrame) -> pl.DataFrame:
@@ -283,6 +284,8 @@ def _estimate(candidates: pl.DataFrame) -> pl.DataFrame:
     p[mask] = norm.sf(difference[mask] / error[mask])
     q = false_discovery_control(p, method="bh")
     change, move = (candidates[c].fill_null(0.0).to_numpy() for c in ("change", "move"))
+    wrong, missed = (candidates[c].to_numpy() for c in ("label_error", "label_missed"))
+    confidence = candidates["label_confidence"].fill_null(1.0).to_numpy()
     columns = {name: np.full(n, np.nan) for name in ("effect", "effect_low", "effect_high", "sd", "spread")}
     kinds = candidates["kind"].to_numpy()
     for kind in KINDS:
@@ -295,10 +298,16 @@ def _estimate(candidates: pl.DataFrame) -> pl.DataFrame:
         # What is not known of the past and what the future changes are independent: their squares add up.
         columns["effect"][rows] = effect
         columns["sd"][rows] = np.hypot(posterior.sd * scale[rows], moved)
-        columns["effect_low"][rows] = effect - np.hypot(effect - posterior.low * scale[rows], Z90 * moved) - bias[rows]
-        columns["effect_high"][rows] = (
-            effect + np.hypot(posterior.high * scale[rows] - effect, Z90 * moved) + bias[rows]
-        )
+        low, high = effect - posterior.low * scale[rows], posterior.high * scale[rows] - effect
+        down, up = Z90 * moved, Z90 * np.hypot(moved, wrong[rows] * effect)
+        dilution = np.ones(len(rows))
+        # A boost moves showings to what bears the label, so that is what its lower end is about. The other kinds are
+        # about the interest: labels that are wrong or missing make its share look smaller.
+        if kind != BOOST:
+            down, up, dilution = up, np.hypot(up, Z90 * missed[rows] * effect), confidence[rows]
+        columns["effect_low"][rows] = effect - np.hypot(low, down) - bias[rows]
+        above = effect + np.hypot(high, up)
+        columns["effect_high"][rows] = above / np.where(above > 0, dilution, 1.0) + bias[rows]
         columns["spread"][rows] = posterior.spread
     return candidates.with_columns(
         usable=pl.Series(mask), p_value=pl.Series(p), q_value=pl.Series(q),
@@ -407,6 +416,9 @@ def _evidence(day: date, row: Mapping[str, Any], candidates: int, disclosure_k: 
             "kept_share": rounded(row["effect"] / row["difference"]) if row["difference"] else None,
             "prior_spread": rounded(row["spread"] * row["scale"]),
         },
+        "label_confidence": rounded(row["label_confidence"]),
+        "label_items": rounded(row["label_items"]),
+        "label_error": rounded(row["label_error"]),
         "placebo": rounded(row["placebo"]),
         "effective_users": rounded(row["effective_users"]),
     }

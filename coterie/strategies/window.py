@@ -58,6 +58,21 @@ class Exposure:
 
 
 @dataclass(frozen=True)
+class Labels:
+    """How sure the labels are that members' engagement with an interest rests on, both (C, J), NaN without engagement.
+
+    Attributes:
+        confidence: their mean, by engagement.
+        items: effective number of items (Kish 1965).
+        share: of the members' engagement with items that bear a label, the same for all interests.
+    """
+
+    confidence: Array
+    items: Array
+    share: Array
+
+
+@dataclass(frozen=True)
 class Window:
     """One window: n users, J interests, C communities, ids sorted.
 
@@ -71,6 +86,7 @@ class Window:
         prior: (n, J) 0/1, whether the user had engaged with the interest before the window.
         stratum: (n,) activity class of the user in the window, from 0.
         exposure: the exposure rows, if showings are logged.
+        labels: what is known of the labels behind it, if labels have a confidence.
     """
 
     users: tuple[str, ...]
@@ -82,6 +98,7 @@ class Window:
     prior: Matrix
     stratum: npt.NDArray[np.int64]
     exposure: Exposure | None
+    labels: Labels | None = None
 
     def everyone(self, stratum: int | None = None) -> Matrix:
         """(1, n) group of all users, or of those of one activity class."""
@@ -217,7 +234,8 @@ def build_window(
 
     Args:
         engagement: rows of the window: day, user_id, item_id, exposures, exposure_logged, strength.
-        labels: item_id, interest_id, weight, and optionally day; of several days an item's last one counts.
+        labels: item_id, interest_id, weight, and optionally confidence, and day; of several days an item's last one
+            counts.
         members: user_id, community_id, one community a user, as of the day before the window.
         prior: user_id, interest_id, engaged, as of the day before the window.
         exposed: weighted showings: user_id, item_id, strength, weight, and optionally cut and feed_weight, see
@@ -258,16 +276,35 @@ def build_window(
         exposure = _exposure(basis, shown, served, users, items, label)
     before = prior.filter(pl.col("engaged") > 0).select("user_id", "interest_id").unique().with_columns(one=pl.lit(1.0))
     belongs = members.select("community_id", "user_id").unique().with_columns(one=pl.lit(1.0))
+    home = matrix(belongs, "community_id", communities, "user_id", users, "one")
     return Window(
         users=tuple(users),
         communities=tuple(communities),
         interests=tuple(interests),
-        members=matrix(belongs, "community_id", communities, "user_id", users, "one"),
+        members=home,
         engaged=engaged,
         total=np.asarray(engaged.sum(axis=1), dtype=np.float64).reshape(-1),
         prior=matrix(before, "user_id", users, "interest_id", interests, "one"),
         stratum=np.searchsorted(ACTIVITY_BOUNDS, activity, side="right"),
         exposure=exposure,
+        labels=_labels(product(home, strength), weights, items, interests) if "confidence" in weights.columns else None,
+    )
+
+
+def _labels(engaged: Matrix, weights: pl.DataFrame, items: pl.Series, interests: pl.Series) -> Labels:
+    """`engaged` is communities by items."""
+    sure = weights.with_columns(
+        square=pl.col("weight") ** 2, confident=pl.col("weight") * pl.col("confidence").fill_null(1.0)
+    )
+    label, square, confident = (
+        matrix(sure, "item_id", items, "interest_id", interests, c) for c in ("weight", "square", "confident")
+    )
+    whole = product(engaged, label).toarray()
+    labelled = sparse.csr_array((np.diff(label.indptr) > 0).astype(np.float64)[:, None])
+    return Labels(
+        confidence=_divide(product(engaged, confident).toarray(), whole),
+        items=_divide(whole**2, product(sparse.csr_array(engaged.multiply(engaged)), square).toarray()),
+        share=_divide(product(engaged, labelled).toarray(), row_sums(engaged)[:, None]),
     )
 
 
@@ -424,7 +461,8 @@ def _last_labels(labels: pl.DataFrame) -> pl.DataFrame:
     kept = labels.drop_nulls(["item_id", "interest_id", "weight"])
     if "day" in kept.columns:
         kept = kept.filter(pl.col("day") == pl.col("day").max().over("item_id"))
-    return kept.select("item_id", "interest_id", "weight")
+    confidence = ["confidence"] if "confidence" in kept.columns else []
+    return kept.select("item_id", "interest_id", "weight", *confidence)
 
 
 def _dense(groups: Matrix, part: Any) -> Array:

@@ -47,6 +47,7 @@ def outcome(community: str, interest: str, metric: str = SHARE, **given_: Any) -
         "std_error": 0.02, "bias_bound": 0.0, "scale": 0.4, "unit_mean": 0.3, "unit_sd": 0.2, "community_mean": None,
         "supply": None, "supply_total": None, "members": 63, "engaged": 41, "others": 500, "engaged_others": 100,
         "effective_users": 50.0, "effective_rows": None, "cut_share": None, "served_share": None, "popularity": 0.0,
+        "label_confidence": None, "label_items": None, "label_share": None,
     }  # fmt: skip
     unknown: dict[str, Any] = dict.fromkeys(("value", "difference", "std_error", "bias_bound", "unit_mean", "unit_sd"))
     blank = unknown | {"evaluability": "not_evaluable"} if "why_not" in given_ else {}
