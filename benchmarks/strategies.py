@@ -88,7 +88,7 @@ def render(rows: pl.DataFrame, folder: Path) -> str:
         f"Worlds of {USERS:,} users, 6 communities, {EVENTS:,} events a day and {DAYS} days, {seeds} of each kind; showings are "
         "logged, a tenth of them at random. *Mixing* is the share of what members want that everybody wants. On the last day "
         "the library makes its suggestions. What is true of each is known exactly (`benchmarks/strategy_truths.py` says how): "
-        "the same members and others and the same showings, with the true strength of each. With the local labeller's labels, "
+        "the same members and others and their showings, with the true strength of each. With the local labeller's labels, "
         "too, a row is taken at its word: it is about the interest that it names. Intervals are 95 %, over seeds.",
         "### Do the 90 % intervals hold?",
         _coverage_table(shares),
@@ -97,8 +97,10 @@ def render(rows: pl.DataFrame, folder: Path) -> str:
         "- *as labelled*: the same against the truth about the items that bear the label, whatever they are about. What is "
         "better here than under *coverage* is lost to wrong labels.\n"
         "- *no such items*: rows about interests that only wrong labels speak of. They have no truth and count as neither.\n"
-        "- *with a number*: of all candidates of real communities; the others cannot be evaluated, or have too few members "
-        "behind them.\n"
+        "- *with a number*: of all candidates of real communities; the others cannot be evaluated, have too few members "
+        "behind them, or rest on labels that are too uncertain.\n"
+        "- With local labels the interval allows for wrong labels, and that of a supply gap for missing ones. A boost's "
+        "lower end does not: it moves showings to the items as labelled.\n"
         "- The interval of a supply gap allows for chance in what was supplied. The truth takes supply as it came, so this "
         "interval should hold more often than it says.\n"
         "- The interval also allows for as much change until next week as was seen within the week, which the truth of "
@@ -187,7 +189,12 @@ def _loss_line(shares: pl.DataFrame) -> str:
             frame = _of(shares, labels)
             if n := _weight(frame, kind, "gains that are losses"):
                 share = _cell(frame, kind, "gains that are losses")
-                told.append(f"{KIND_NAMES[kind]}, {labels} labels: {share} of {n:,.0f}")
+                line = f"{KIND_NAMES[kind]}, {labels} labels: {share} of {n:,.0f}"
+                if labels != "true":
+                    line += (
+                        f" ({_cell(frame, kind, 'gains that are losses, items as labelled')} for the items as labelled)"
+                    )
+                told.append(line)
     if not told:
         return "No row was proposed."
     return f"Share of the proposed rows whose interest, given showings, truly adds nothing or less: {'; '.join(told)}."
@@ -234,7 +241,7 @@ def _points_plot(rows: pl.DataFrame, folder: Path) -> str:
     every = np.concatenate([points[c].to_numpy() for c in ("effect_low", "effect_high", "truth")])
     scale = alt.Scale(domain=[float(every.min()), float(every.max())], nice=False)
     colours = alt.Scale(domain=["held", "missed"], range=[show.COLOURS[2], show.COLOURS[0]])
-    across, up = "true difference of strength a showing", "predicted, with 90 % interval"
+    across, up = "true gain of a showing that moves", "predicted, with 90 % interval"
     base = alt.Chart(points.to_pandas()).encode(x=alt.X("truth:Q", title=across, scale=scale))
     coloured = base.encode(color=alt.Color("held:N", title="interval", scale=colours))
     rule = coloured.mark_rule(opacity=0.35).encode(y=alt.Y("effect_low:Q", title=up, scale=scale), y2="effect_high:Q")

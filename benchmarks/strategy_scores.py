@@ -274,7 +274,8 @@ def figures(days: Sequence[WorldDay], known: Known, labels: pl.DataFrame) -> pl.
 
     def with_truth(frame: pl.DataFrame) -> pl.DataFrame:
         joined = frame.join(truth, on=[*PAIR, "metric"], how="left").join(effects, on=PAIR, how="left")
-        return joined.with_columns(pl.col("boost").fill_null(0.0))
+        joined = joined.join(by_label.select(*PAIR, boost_as_labelled="boost"), on=PAIR, how="left")
+        return joined.with_columns(pl.col("boost", "boost_as_labelled").fill_null(0.0))
 
     rows, tested = with_truth(suggestions(last)), with_truth(candidates(last))
     best = best_choice(effects, sensitive)
@@ -333,6 +334,7 @@ def _loss_lines(rows: pl.DataFrame) -> Iterator[Line]:
     for kind in (BOOST, EXPLORE):
         shown = rows.filter(pl.col("kind") == kind, pl.col("status") == PROPOSED)
         yield _mean(kind, "gains that are losses", shown["boost"] <= 0)
+        yield _mean(kind, "gains that are losses, items as labelled", shown["boost_as_labelled"] <= 0)
 
 
 def _regret_lines(how: str, chosen: pl.DataFrame, verdicts: pl.DataFrame, possible: float) -> Iterator[Line]:
