@@ -15,6 +15,7 @@ from benchmarks import pipeline, strategies
 from benchmarks.section import Options
 from benchmarks.strategies import pooled
 from benchmarks.strategy_estimators import WAYS, compared, table
+from benchmarks.strategy_labels import correlation
 from benchmarks.strategy_scores import (
     COTERIE,
     NAIVE,
@@ -250,6 +251,18 @@ def test_rows_are_among_the_candidates_with_the_same_numbers(small: dict[int, tu
     assert joined.height == rows.height
     for column in ("effect", "effect_low"):
         assert joined[column].to_list() == pytest.approx(joined[f"{column}_tested"].to_list())
+
+
+def test_the_correlation_of_labels_is_found_again() -> None:
+    rng = np.random.default_rng(1)
+    names, confidence = np.repeat(np.arange(400), 20), np.full(8_000, 0.7)
+    together = np.repeat(rng.random(400), 20)  # a label is right by its interest's luck or by its own
+    own = rng.random(8_000) < 0.6
+    luck = np.where(own, rng.random(8_000), together)
+    frame = pl.DataFrame({"interest_id": names, "confidence": confidence, "right": (luck < confidence).astype(float)})
+    assert correlation(frame) == pytest.approx(0.4**2, abs=0.05)
+    alone = frame.with_columns(right=pl.Series((rng.random(8_000) < confidence).astype(float)))
+    assert correlation(alone) == pytest.approx(0, abs=0.02)
 
 
 def test_of_the_ways_to_estimate_a_gain_the_one_used_is_no_worse_than_those_that_lost(
