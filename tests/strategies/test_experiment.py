@@ -23,6 +23,7 @@ from coterie.strategies.experiment import (
     LEAST_DAYS,
     LEVEL,
     MOST_DAYS,
+    MOVED_SHOWINGS,
     POWER,
     UNIT_SCHEMA,
     Traffic,
@@ -36,7 +37,7 @@ from coterie.strategies.experiment import (
     unit_statistics,
     users_needed,
 )
-from coterie.strategies.outcome import ADOPTION, GAP, MIN_USERS, SHARE, measure
+from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, MIN_USERS, SHARE, measure
 from coterie.strategies.propose import PROPOSED, Days, strategies_of_day
 from coterie.strategies.window import build_window
 from coterie.tables import EXPERIMENT_PLANS, STRATEGIES, USER_GRAPH
@@ -279,6 +280,38 @@ def test_level_is_divided_by_the_proposals_of_the_day() -> None:
     assert plans["mde"].to_list() == [0.1, 0.05, 0.05, 0.05]
     z = norm.isf(LEVEL / 8) + norm.ppf(POWER)
     assert plans["users_per_arm"][1] == pytest.approx(2 * (z * 0.3 / 0.05) ** 2, abs=2)
+
+
+def test_a_gain_is_measured_on_the_showings_that_move() -> None:
+    rows = pl.concat([suggestions(0.2).with_columns(metric=pl.lit(GAIN)), suggestions(0.2, 0.2)[1:]])
+    both = units(2).with_columns(metric=pl.Series([GAIN, SHARE]))
+    plans = plan(strategies=rows, units=both, leakage={}, traffic=everyday(5000)).sort("strategy_id")
+    moved, shared = (json.loads(text)["primary"] for text in plans["metrics"])
+    assert moved["measured_on"] == MOVED_SHOWINGS
+    assert "measured_on" not in shared
+    assert plans["users_per_arm"].n_unique() == 1
+
+
+def test_a_gain_has_the_correlation_of_what_a_showing_brings() -> None:
+    rng = np.random.default_rng(2)
+    rows = [(f"u{k:03d}", "x", 4, float(rng.binomial(4, 0.2 + 0.15 * (k // 50)))) for k in range(150)]
+    rows += [(f"u{k:03d}", "y", 4, float(rng.binomial(4, 0.5))) for k in range(150)]
+    frame = pl.DataFrame(rows, schema=["user_id", "item_id", "exposures", "strength"], orient="row")
+    window = build_window(
+        engagement=frame.with_columns(day=pl.lit(DAY), exposure_logged=pl.lit(True)),
+        labels=pl.DataFrame({"item_id": ["x", "y"], "interest_id": ["a", "b"], "weight": [1.0, 1.0]}),
+        members=pl.DataFrame([(f"u{k:03d}", f"c{k // 50}") for k in range(150)],
+                             schema=["user_id", "community_id"], orient="row"),
+        prior=pl.DataFrame(schema={"user_id": pl.String, "interest_id": pl.String, "engaged": pl.Float64}),
+        exposed=frame.select("user_id", "item_id", pl.col("strength") / 4, weight=pl.lit(4.0)), basis="propensity",
+    )  # fmt: skip
+    supply = pl.DataFrame({"day": [DAY] * 2, "interest_id": ["a", "b"], "supply": [1.0, 1.0], "items": [1, 1]})
+    outcomes = measure(window, supply)
+    found = unit_statistics(window, outcomes).filter(pl.col("interest_id") == "a")
+    by_metric = {m: (icc, sd) for m, icc, sd in found.select("metric", "icc", "unit_sd").iter_rows()}
+    assert by_metric[GAIN][0] == by_metric[EXPOSURE][0] > 0.1
+    gains = outcomes.filter(pl.col("metric") == GAIN, pl.col("interest_id") == "a")
+    np.testing.assert_allclose(gains["unit_sd"], gains["std_error"] * 50**0.5)
 
 
 def test_ties_to_the_other_arm_ask_for_more_users() -> None:

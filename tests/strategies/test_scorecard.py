@@ -15,7 +15,7 @@ from polars.testing import assert_frame_equal
 from scipy.stats import norm
 from strategies_world import DAY, INTERESTS, World, full_graph, taxonomy, world
 
-from coterie.strategies.outcome import ADOPTION, OUTCOME_SCHEMA, SHARE, measure
+from coterie.strategies.outcome import ADOPTION, GAIN, OUTCOME_SCHEMA, SHARE, measure
 from coterie.strategies.placebo import PLACEBO_SCHEMA, placebo
 from coterie.strategies.propose import PROPOSED, Days, strategies_of_day
 from coterie.strategies.scorecard import HORIZONS, coverage, score, scorecard_of_day
@@ -93,6 +93,16 @@ def test_the_placebo_stands_beside_the_outcome() -> None:
     )
     assert found["placebo"].to_list() == [0.01, None]
     assert found["popularity"].to_list() == [0.0, 0.0]
+
+
+def test_popularity_of_a_boost_is_what_it_gains_for_everybody() -> None:
+    rows = issued(suggestion("s", "c", "i", metric=GAIN), suggestion("t", "c", "j", metric=GAIN))
+    known = outcome("c", "i", 0.1, 0.01, "observational") | {"metric": GAIN, "popularity": 0.04}
+    found = scored(rows, [known])
+    assert found.select("strategy_id", "verdict", "popularity").rows() == [
+        ("s", "hit", 0.04),
+        ("t", "not_scorable", None),
+    ]
 
 
 def test_only_what_was_proposed_is_scored() -> None:
