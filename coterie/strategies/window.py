@@ -19,6 +19,7 @@ from coterie.matrices import Array, Matrix, codes, ids_of, matrix, pattern, prod
 ACTIVITY_BOUNDS = (2, 4, 8, 21)
 _OF_THE_FEED = ((pl.col("strength") * pl.col("feed_weight")).alias("feed_strength"), pl.col("feed_weight"))
 MOST_WEIGHT = 10.0  # times the mean weight: a showing beyond it counts as this, so that no single one is the estimate
+LEAST_KNOWN = 0.9  # share of the showings that have a propensity, from which on they stand for what users are shown
 RANDOM, PROPENSITY, OBSERVATIONAL = "random_exposure", "propensity", "observational"
 
 
@@ -316,11 +317,10 @@ def _exposure(
     feed = None
     if served.height:
         every = _cells(served.select("user_id", "item_id", "strength", "exposures"), users, items)
-        now = (
-            (cells["feed_strength"], cells["feed_weight"])
-            if "feed_weight" in cells
-            else (every["strength"], every["exposures"])
-        )
+        # Showings with a propensity stand for the feed only if nearly all have one: a random slice alone does not.
+        once = served.filter(pl.col("exposures") == 1).height
+        stand = "feed_weight" in cells and shown.height >= LEAST_KNOWN * once
+        now = (cells["feed_strength"], cells["feed_weight"]) if stand else (every["strength"], every["exposures"])
         feed = Feed(
             strength=row_sums(now[0]),
             shown=row_sums(now[1]),

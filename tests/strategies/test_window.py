@@ -529,3 +529,14 @@ def test_what_is_left_stands_for_all_that_users_were_shown() -> None:
         off.append(feed.strength[fan].sum() / feed.shown[fan].sum() - (policy * LIKING).sum())
     assert np.mean(off) == pytest.approx(0, abs=4 * np.std(off) / 40**0.5)
     assert np.std(off) < 0.02
+
+
+def test_propensities_of_a_random_slice_alone_do_not_stand_for_the_feed() -> None:
+    shown, rows = biased_feed(7, n=1500)
+    only = shown.with_columns(propensity=pl.when("is_random").then(1 / 20))
+    window, _ = fans_and_others(only, rows)
+    assert window.exposure is not None
+    feed = window.exposure.feed
+    assert feed is not None
+    np.testing.assert_allclose(feed.shown, feed.showings)
+    assert feed.strength.sum() == pytest.approx(rows["strength"].sum())
