@@ -19,7 +19,8 @@ from coterie.simulate.compare import (
     load_truth,
     strategies_beside_truth,
 )
-from coterie.strategies.outcome import EXPOSURE, WINDOW_DAYS
+from coterie.simulate.effects import BOOST_SHARE
+from coterie.strategies.outcome import EXPOSURE, GAIN, WINDOW_DAYS
 from resources.lake import Lake
 from resources.report_file import scores_of
 from resources.settings import Settings
@@ -31,8 +32,9 @@ VERDICTS = (
     "artefact: they do not, with certainty. weak: not enough evidence yet.\n"
 )
 EFFECTS = (
-    "effect: how much more members engage than others, with its 90 % interval (low, high); as a share, so 0.08 is 8 "
-    "points. No number: the log does not allow one.\n"
+    "effect, of a boost: what each showing gains that is moved to the interest; of the others: how much more members "
+    "engage than others, or want than is supplied; with its 90 % interval (low, high), as a share, so 0.08 is 8 points. "
+    "No number: the log does not allow one.\n"
 )
 SCORES = (
     "Suggestions measured again later. within interval: share that came true as predicted. placebo: the same for "
@@ -100,8 +102,9 @@ def _strategies(out: Console, lake: Lake, day: date, truth: Truth | None) -> Non
         members = lake.read("memberships", fixed_on)
         board = board.join(strategies_beside_truth(truth, issued, members, day), on="strategy_id", how="left")
         # The truth is known per showing; of shares and of supply there is none to set beside them.
-        per_showing = pl.col("metric") == EXPOSURE
-        board = board.with_columns(pl.when(per_showing).then("true_difference").alias("true_difference"))
+        metric = pl.col("metric")
+        gain = pl.when(metric == GAIN).then(pl.col("true_boost") / BOOST_SHARE)
+        board = board.with_columns(true_difference=gain.when(metric == EXPOSURE).then("true_difference"))
         columns |= {"true_difference": "in truth", "true_boost": "a 5 % boost adds"}
     shown = board.group_by("kind", maintain_order=True).head(SHOWN_PER_KIND).sort("kind", maintain_order=True)
     out.print(_table(f"Strategies of {day}", shown, columns, of=board.height))
