@@ -1,20 +1,22 @@
 """The report of a day."""
 
+import html as markup
+import re
 from collections.abc import Iterator
 
 import dagster as dg
 
 from assets.gate import GateError, Yielded, check_result
 from assets.tables import OWNER, refuses_in_words, today
-from coterie.report import headline, render
+from coterie.report import FACTS, headline, outward, render
 from resources.audit import Finding
-from resources.configurable import Log, Method, Storage
-from resources.report_file import tables_of, write_report
+from resources.configurable import Log, Method, Reporting, Storage
+from resources.report_file import facts_of, write_report
 
+MARKS = re.compile(r"[\\`*_\[\]#|]")
 MOST_BYTES = 5_000_000
 SMALL = "The file is under 5 MB"
 ALONE = "The page asks for nothing over the network"
-OUTWARD = ('src="http', "src='http", 'href="http', "@import", "url(http")
 
 
 def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -32,7 +34,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                 ),
                 owners=[OWNER],
                 kinds={"python", "html"},
-                deps=["mart_community_day", "mart_interest_trends", "mart_strategy_board", "strategy_scorecard"],
+                deps=sorted({table for fact in FACTS.values() for table in fact.tables}),
             )
         ],
         check_specs=[
@@ -42,10 +44,15 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         partitions_def=days,
     )
     @refuses_in_words
-    def report(context: dg.AssetExecutionContext, storage: Storage, log: Log, method: Method) -> Iterator[Yielded]:
+    def report(
+        context: dg.AssetExecutionContext, storage: Storage, log: Log, method: Method, reporting: Reporting
+    ) -> Iterator[Yielded]:
         day, lake = today(context), storage.lake
-        tables = tables_of(lake, day, source=log.open().source.name, disclosure_size=method.disclosure_size)
-        html = render(tables)
+        facts = facts_of(
+            lake, day, source=log.open().source.name, disclosure_size=method.disclosure_size,
+            taxonomy=log.taxonomy(), language=reporting.language,
+        )  # fmt: skip
+        html = render(facts, reporting.language)
         size = len(html.encode())
         findings = [_small(size), _self_contained(html)]
         results = [check_result("report", finding) for finding in findings]
@@ -59,7 +66,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             asset_key="report",
             check_results=results,
             metadata={
-                "preview": dg.MetadataValue.md("\n".join(f"{n}. {said}" for n, said in enumerate(headline(tables), 1))),
+                "preview": dg.MetadataValue.md(_preview(headline(facts, reporting.language))),
                 "file": dg.MetadataValue.path(str(path)),
                 "open": dg.MetadataValue.url(path.as_uri()),
                 "bytes": size,
@@ -80,7 +87,7 @@ def _small(size: int) -> Finding:
 
 
 def _self_contained(html: str) -> Finding:
-    found = [sign for sign in OUTWARD if sign in html]
+    found = outward(html)
     return Finding(
         "self_contained",
         not found,
@@ -89,3 +96,9 @@ def _self_contained(html: str) -> Finding:
         else ALONE,
         numbers={"unexpected": len(found)},
     )
+
+
+def _preview(said: list[str]) -> str:
+    """Sentences as Markdown: names from the log are text in it, whatever they hold."""
+    shown = (MARKS.sub(r"\\\g<0>", markup.escape(line, quote=False)) for line in said)
+    return "\n".join(f"{n}. {line}" for n, line in enumerate(shown, 1))

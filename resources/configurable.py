@@ -10,6 +10,7 @@ import polars as pl
 from pydantic import Field
 
 from coterie.labels.base import Labeller
+from coterie.report.texts import Language
 from coterie.taxonomy import Taxonomy, load_taxonomy
 from resources.forgotten import read_forgotten
 from resources.lake import Lake
@@ -68,6 +69,12 @@ class Method(dg.ConfigurableResource):
     def is_first(self, day: date) -> bool:
         """Whether the day is the source's first."""
         return day.isoformat() == self.first_day
+
+
+class Reporting(dg.ConfigurableResource):
+    """How reports are written."""
+
+    language: Language = Field("en", description="Language of the reports: en or zh (COTERIE_REPORT_LANGUAGE)")
 
 
 class LabellerChoice(dg.ConfigurableResource):

@@ -1,16 +1,31 @@
-"""The report as a file: read the day's tables, render, put it in place by one rename."""
+"""The report as a file: ask the lake for its facts, render, put it in place by one rename.
+
+Belongs here: running the report's queries over the views file, and where a report lies. Does not belong here: what the
+queries say (coterie/report/facts) and how a page looks.
+"""
 
 import os
-from datetime import date, timedelta
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
+import duckdb
 import polars as pl
 
-from coterie.report import DayTables, render
+from coterie.errors import MissingDayError
+from coterie.report import BETWEEN, FACTS, DayFacts, Language, Names, names_of, render, render_comparison
 from coterie.tables import STRATEGY_SCORECARD
-from resources.lake import Lake, own_folder
+from coterie.taxonomy import Taxonomy
+from resources.lake import VIEWS, Lake, own_folder
 
-SCORED_DAYS = 28
+# What every day of the daily job has; without one of them a report would tell of another day's world.
+NEEDED = (
+    "mart_community_day", "mart_interest_trends", "mart_strategy_board", "strategy_scorecard", "raw_events",
+    "engagement", "quarantine", "raw_items", "item_labels",
+)  # fmt: skip
+# Exact and rounded sums of the queries do not depend on threads; two are enough for what a report asks.
+THREADS = 2
 
 
 def report_path(lake: Lake, day: date) -> Path:
@@ -18,40 +33,107 @@ def report_path(lake: Lake, day: date) -> Path:
     return lake.home / "reports" / f"{day.isoformat()}.html"
 
 
-def report_of(lake: Lake, day: date, *, source: str, disclosure_size: int) -> str:
+def comparison_path(lake: Lake, first: date, last: date) -> Path:
+    """Where the comparison of two days lies: beside the reports, not among them."""
+    return lake.home / "comparisons" / f"{first.isoformat()}_{last.isoformat()}.html"
+
+
+def report_of(
+    lake: Lake,
+    day: date,
+    *,
+    source: str,
+    disclosure_size: int,
+    taxonomy: Taxonomy | None = None,
+    language: Language = "en",
+) -> str:
     """The HTML of a day's report, made from the lake.
 
     Raises:
         MissingDayError: a table of the day is not published; the text says which.
     """
-    return render(tables_of(lake, day, source=source, disclosure_size=disclosure_size))
+    return render(
+        facts_of(lake, day, source=source, disclosure_size=disclosure_size, taxonomy=taxonomy, language=language),
+        language,
+    )
 
 
-def tables_of(lake: Lake, day: date, *, source: str, disclosure_size: int) -> DayTables:
-    """What a day's report is made of, read from the lake.
+def comparison_of(
+    lake: Lake,
+    first: date,
+    last: date,
+    *,
+    source: str,
+    disclosure_size: int,
+    taxonomy: Taxonomy | None = None,
+    language: Language = "en",
+) -> str:
+    """The HTML that sets a day beside an earlier one.
+
+    Raises:
+        MissingDayError: a table of one of the days is not published; the text says which.
+    """
+    before, after = (
+        facts_of(lake, day, source=source, disclosure_size=disclosure_size, taxonomy=taxonomy, language=language)
+        for day in (first, last)
+    )
+    with _views(lake) as connection:
+        moves = _ask(connection, BETWEEN.sql, before=first, day=last, k=disclosure_size)
+    return render_comparison(before, after, moves, language)
+
+
+def facts_of(
+    lake: Lake,
+    day: date,
+    *,
+    source: str,
+    disclosure_size: int,
+    taxonomy: Taxonomy | None = None,
+    language: Language = "en",
+) -> DayFacts:
+    """What a day's report is made of: the answers of its queries over the lake, days up to `day` only.
 
     Raises:
         MissingDayError: a table of the day is not published; the text says which.
     """
-    before = day - timedelta(days=1)
-    return DayTables(
-        day=day,
-        source=source,
-        communities=lake.read("mart_community_day", day),
-        communities_before=lake.read("mart_community_day", before) if lake.has("mart_community_day", before) else None,
-        trends=lake.read("mart_interest_trends", day),
-        strategies=lake.read("mart_strategy_board", day),
-        scores=scores_of(lake, first=day - timedelta(days=SCORED_DAYS - 1), last=day),
-        counts=_counts(lake, day, disclosure_size),
-        disclosure_size=disclosure_size,
-    )
+    for table in NEEDED:
+        if not lake.has(table, day):
+            raise MissingDayError(f"{table} of {day} is not in the lake. Materialize {table} for {day} first.")
+    with _views(lake) as connection:
+        frames = {name: _ask(connection, fact.sql, day=day, k=disclosure_size) for name, fact in FACTS.items()}
+    names = Names() if taxonomy is None else names_of(taxonomy.frame(), language)
+    return DayFacts(day=day, source=source, frames=frames, disclosure_size=disclosure_size, names=names)
+
+
+@contextmanager
+def _views(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The views file for a moment, read only: what an analyst asks is what the report asked."""
+    lake.refresh_views()
+    with duckdb.connect(str(lake.home / VIEWS), read_only=True, config={"threads": THREADS}) as connection:
+        yield connection
+
+
+def _ask(connection: duckdb.DuckDBPyConnection, sql: str, **parameters: object) -> pl.DataFrame:
+    used: Mapping[str, object] = {name: value for name, value in parameters.items() if f"${name}" in sql}
+    answer = connection.sql(sql, params=used).pl()
+    floats = pl.selectors.float()
+    # A ratio of nothing is no number.
+    return answer.with_columns(pl.when(floats.is_finite()).then(floats).name.keep())
 
 
 def write_report(lake: Lake, day: date, html: str) -> Path:
     """Put a report in place. It is staged like a table, so that a killed process leaves nothing that stays."""
-    path = report_path(lake, day)
+    return _put(lake, f"day={day.isoformat()}", report_path(lake, day), html)
+
+
+def write_comparison(lake: Lake, first: date, last: date, html: str) -> Path:
+    """Put a comparison in place, in the same way."""
+    return _put(lake, f"days={first.isoformat()}_{last.isoformat()}", comparison_path(lake, first, last), html)
+
+
+def _put(lake: Lake, name: str, path: Path, html: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with own_folder(lake.home / "stage" / "report" / f"day={day.isoformat()}") as folder:
+    with own_folder(lake.home / "stage" / "report" / name) as folder:
         staged = folder / path.name
         staged.write_text(html, encoding="utf-8")
         os.replace(staged, path)
@@ -73,20 +155,3 @@ def scores_of(lake: Lake, *, first: date, last: date) -> pl.DataFrame:
     return scores.join(pl.concat([empty, *kinds]), on=["issued_on", "strategy_id"], how="left").with_columns(
         pl.col("kind").fill_null("unknown")
     )
-
-
-def _counts(lake: Lake, day: date, disclosure_size: int) -> dict[str, float | int | str]:
-    events = lake.read("raw_events", day)
-    engagement = lake.read("engagement", day)
-    quarantined = lake.read("quarantine", day)["copies"].sum()
-    items = lake.read("raw_items", day).height
-    active = events["user_id"].n_unique() // 5 * 5
-    labelled = lake.read("item_labels", day)["item_id"].n_unique()
-    return {
-        "events": events.height,
-        "rows in quarantine": int(quarantined),
-        "active users (rounded down to 5)": active if active >= disclosure_size else f"fewer than {disclosure_size}",
-        "items engaged with": engagement["item_id"].n_unique(),
-        "items first seen or changed": items,
-        "of these labelled": labelled,
-    }

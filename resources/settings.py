@@ -45,6 +45,8 @@ class Settings(BaseSettings):
         50_000, description="Most users in the user graph; above it a sample stands for all"
     )
 
+    report_language: Literal["en", "zh"] = Field("en", description="Language of the reports: English or Chinese")
+
     @field_validator("home")
     @classmethod
     def _is_a_folder(cls, home: Path) -> Path:

@@ -14,7 +14,7 @@ from assets import (
     transforms,
     vocabulary,
 )
-from resources.configurable import LabellerChoice, Log, Method, Storage
+from resources.configurable import LabellerChoice, Log, Method, Reporting, Storage
 from resources.dbt import Dbt
 from resources.settings import PROJECT, Settings
 from resources.source import SourceLog
@@ -50,6 +50,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
                 disclosure_size=settings.disclosure_size,
                 graph_users=settings.graph_users,
             ),
+            "reporting": Reporting(language=settings.report_language),
             "labeller": LabellerChoice(
                 storage=storage,
                 labeller=settings.labeller,

@@ -7,7 +7,7 @@ import webbrowser
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import polars as pl
 import typer
@@ -260,21 +260,58 @@ def _demo_of(folder: Path) -> str:
 def report_command(
     day: Day = None,
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    first: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="Compare two days: the earlier one.")
+    ] = None,
+    last: Annotated[
+        datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Compare two days: the later one.")
+    ] = None,
 ) -> None:
-    """Say where the report of a day lies; make it if it is not there."""
-    from coterie.sources import load_source
+    """Say where the report of a day lies; make it if it is not there. Or compare two days."""
+    if first is None and last is None:
+        path = _report(day)
+    elif first is None or last is None:
+        raise SettingError("report: found one of --from and --to; expected both, or neither")
+    elif day is not None:
+        raise SettingError("report: found --day beside --from and --to; expected one day or two")
+    else:
+        path = _comparison(first, last)
+    out.print(str(path), soft_wrap=True)
+    if show and not webbrowser.open(path.as_uri()):
+        raise CoterieError(f"report: found no browser to open; the file is {path}")
+
+
+def _report(day: datetime | None) -> Path:
     from resources.report_file import report_of, report_path, write_report
 
-    settings = _settings()
     lake = _lake()
     on = _day(lake, "mart_strategy_board", day)
     path = report_path(lake, on)
-    if not path.exists():
-        source = load_source(settings.source).name
-        path = write_report(lake, on, report_of(lake, on, source=source, disclosure_size=settings.disclosure_size))
-    out.print(str(path), soft_wrap=True)
-    if show:
-        webbrowser.open(path.as_uri())
+    return path if path.exists() else write_report(lake, on, report_of(lake, on, **_how_to_report()))
+
+
+def _comparison(first: datetime, last: datetime) -> Path:
+    from resources.report_file import comparison_of, write_comparison
+
+    lake = _lake()
+    before, after = (_day(lake, "mart_strategy_board", day) for day in (first, last))
+    if before >= after:
+        raise SettingError(f"report: --from: found {before}; expected a day before --to, {after}")
+    return write_comparison(lake, before, after, comparison_of(lake, before, after, **_how_to_report()))
+
+
+def _how_to_report() -> dict[str, Any]:
+    from coterie.sources import load_source
+    from coterie.taxonomy import load_taxonomy
+
+    settings = _settings()
+    source = load_source(settings.source)
+    return {
+        "source": source.name,
+        "disclosure_size": settings.disclosure_size,
+        "taxonomy": load_taxonomy(source.taxonomy),
+        "language": settings.report_language,
+    }
 
 
 @app.command("lookup")

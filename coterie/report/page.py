@@ -1,159 +1,218 @@
-"""The page of a day: sentences, tables and charts, for a reader who has never heard of Leiden."""
+"""The report of a day for a reader who has never heard of Leiden.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+Belongs here: which rows of which facts stand where. Does not belong here: words (texts/), looks (page/), charts.
+"""
+
+import json
+from collections.abc import Callable, Mapping
 from datetime import date
-from importlib import resources
+from typing import Any
 
 import polars as pl
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 
-from coterie.report import charts
+from coterie.report.assemble import assemble
+from coterie.report.charts import charts_of, first_interest, size_history
+from coterie.report.facts import BETWEEN, FACTS, DayFacts
+from coterie.report.names import community_name, interest_name, item_text
+from coterie.report.numbers import Metric, Numbers
+from coterie.report.sentences import how_far_to_trust, strategy_says, strategy_title, top_strategies, what_changed
+from coterie.report.texts import Language, Texts
 
-MOST_ROWS = 40
-
-
-@dataclass(frozen=True)
-class DayTables:
-    """What a report is made of: the day's marts, yesterday's communities, and scores as of the day.
-
-    Attributes:
-        communities: mart_community_day of the day; `communities_before` that of the day before, or None.
-        trends: mart_interest_trends of the day.
-        strategies: mart_strategy_board of the day.
-        scores: strategy_scorecard rows of the last 28 days, with the column `kind`.
-        counts: figures of the day's data, as words -> number, none of them about few users.
-    """
-
-    day: date
-    source: str
-    communities: pl.DataFrame
-    communities_before: pl.DataFrame | None
-    trends: pl.DataFrame
-    strategies: pl.DataFrame
-    scores: pl.DataFrame
-    counts: Mapping[str, float | int | str]
-    disclosure_size: int
+Rows = list[dict[str, Any]]
+PARTS = ("today", "communities", "movement", "interests", "supply", "strategies", "record", "data", "method")
+NEIGHBOURS = 5
+MOST_LACKS = 8
+MOST_QUALITY = 60  # interests with annotated texts
 
 
-def render(tables: DayTables) -> str:
-    """The report as one HTML text; equal tables give equal text. Everything from the log is escaped."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"percent": _percent, "number": _number}
-    template = environment.from_string((resources.files("coterie.report") / "page.html.j2").read_text(encoding="utf-8"))
-    proposed = tables.strategies.filter(pl.col("status") == "proposed").sort(
-        "effect_low", "strategy_id", descending=True
-    )
-    withheld = tables.strategies.filter(pl.col("status") != "proposed").sort("strategy_id")
-    return template.render(
-        day=tables.day,
-        source=tables.source,
-        headline=headline(tables),
-        counts=tables.counts,
-        disclosure_size=tables.disclosure_size,
-        communities=_rows(tables.communities.sort("users_rounded", "name", descending=[True, False])),
-        trends=_rows(tables.trends.filter(pl.col("trend").is_in(["rising", "falling"])).sort("interest")),
-        proposed=_rows(proposed),
-        withheld=_rows(withheld),
-        scores=_rows(track_record(tables.scores)),
-        community_chart=Markup(charts.communities(tables.communities)),
-        trend_chart=Markup(charts.trends(tables.trends)),
-        gap_chart=Markup(charts.gaps(tables.trends)),
-        effect_chart=Markup(charts.effects(tables.strategies)),
-    )
-
-
-def headline(tables: DayTables) -> list[str]:
-    """Three sentences: what is there and what changed, what to do, how far to trust it."""
-    return [_what_changed(tables), _what_to_do(tables.strategies), _how_far_to_trust(tables.scores)]
-
-
-def _what_changed(tables: DayTables) -> str:
-    real = tables.communities.filter(pl.col("verdict") == "real")
-    sentence = f"{real.height} of {tables.communities.height} communities are real by the day's test"
-    if tables.communities.is_empty():
-        sentence = "No community could be found"
-    if tables.communities_before is not None:
-        before = set(tables.communities_before["community_id"])
-        now = set(tables.communities["community_id"])
-        sentence += f"; {_are(now - before)} new since yesterday and {_are(before - now)} gone"
-    rising = tables.trends.filter(pl.col("trend") == "rising").sort("q_value", "interest", nulls_last=True)
-    if rising.height:
-        top = rising.row(0, named=True)
-        ratio = top["trend_ratio"]
-        pace = (
-            "no comparison with the week before can be shown"
-            if ratio is None
-            else f"{ratio:.1f} times its share of the week before"
-        )
-        sentence += f". {top['interest']} is rising: {pace}"
-    return sentence + "."
-
-
-def _are(some: set[str]) -> str:
-    return f"{len(some)} {'is' if len(some) == 1 else 'are'}"
-
-
-def _what_to_do(strategies: pl.DataFrame) -> str:
-    proposed = strategies.filter(pl.col("status") == "proposed").sort("effect_low", "strategy_id", descending=True)
-    if proposed.is_empty():
-        return "There is no suggestion today: nothing passed its test, and Coterie does not guess."
-    top = proposed.row(0, named=True)
-    verb = {
-        "boost_interest": "Show more of",
-        "explore_interest": "Try",
-        "close_supply_gap": "Get more items of",
-    }[top["kind"]]
-    return (
-        f"{verb} {top['interest']} for the community {top['community']}: predicted difference {_percent(top['effect'])}, "
-        f"90 % interval {_percent(top['effect_low'])} to {_percent(top['effect_high'])}. "
-        f"{proposed.height} suggestion(s) in all."
+def render(facts: DayFacts, language: Language = "en") -> str:
+    """The report as one HTML text; equal facts give equal text. Everything from the log is escaped."""
+    t = Texts(language)
+    profiles = _profiles(facts, t)
+    charts = charts_of(facts, t)
+    for community, profile in profiles.items():
+        if profile["chart"]:
+            charts[f"c-{community}"] = profile["chart"]
+    board = _board(facts, t)
+    return assemble(
+        "page.html.j2",
+        t,
+        charts=charts,
+        parameters={"day": f"date '{facts.day.isoformat()}'", "k": str(facts.disclosure_size)},
+        title=t("title", source=facts.source, date=t.day(facts.day)),
+        heading=t("heading"),
+        subtitle=t("subtitle", source=facts.source, date=t.day(facts.day)),
+        parts=PARTS,
+        k=facts.disclosure_size,
+        n=Numbers(t),
+        changed=what_changed(facts, t),
+        trust=how_far_to_trust(facts, t),
+        top=top_strategies(facts["board"]),
+        proposed=facts["board"].filter(pl.col("status") == "proposed").height,
+        communities=_communities(facts, t),
+        profiles=profiles,
+        moves=_moves_of_today(facts),
+        river_days=facts["moves"]["day"].n_unique() + 1,
+        trends=_by_q(facts["trends"].filter(pl.col("users_rounded").is_not_null())),
+        interest_choices=_choices(facts),
+        first_interest=first_interest(facts),
+        gaps=facts["gaps"].sort(pl.col("gap").abs(), "interest_id", descending=[True, False]).to_dicts(),
+        board=board,
+        filters=_filters(board, t),
+        record=facts["record"].to_dicts(),
+        calibration=facts["calibration"].to_dicts(),
+        scored=facts["scores"].height,
+        quality=facts["quality"].sort("day", descending=True).to_dicts(),
+        quality_today=facts.row("quality", day=facts.day),
+        rejects=facts["rejects"].to_dicts(),
+        labellers=facts["labellers"].to_dicts(),
+        label_quality=facts["label_quality"].head(MOST_QUALITY).to_dicts(),
+        **helpers(facts, t),
     )
 
 
-def _how_far_to_trust(scores: pl.DataFrame) -> str:
-    scored = scores.filter(pl.col("verdict") != "not_scorable")
-    if scored.is_empty():
-        return "No earlier suggestion is old enough to be scored yet, so there is no track record."
-    hits = scored.filter(pl.col("verdict") == "hit").height
-    return (
-        f"Of {scored.height} earlier suggestions scored over the last four weeks, {hits} ({hits / scored.height:.0%}) "
-        "came out within their 90 % interval; honest intervals would give about 90 %."
-    )
+def helpers(facts: DayFacts, t: Texts) -> dict[str, Callable[..., object]]:
+    """What templates call: names of communities and interests, sentences of a suggestion, tables behind a number."""
+    called = {i: community_name(n, facts.names) for i, n in facts["history"].select("community_id", "name").iter_rows()}
+
+    def interest(row: Mapping[str, Any]) -> str:
+        return interest_name(row["interest_id"], facts.names, row.get("interest"))
+
+    def tables_of(metric: Metric) -> tuple[str, ...]:
+        if metric.direct:
+            return (metric.direct,)
+        return BETWEEN.tables if metric.fact == BETWEEN.name else FACTS[metric.fact].tables
+
+    return {
+        "interest": interest,
+        "community": lambda community: called.get(community, community),
+        "strategy_title": lambda row: strategy_title(row, facts, t),
+        "strategy_says": lambda row: strategy_says(row, t),
+        "plan": lambda row: _plan(row, t),
+        "tables_of": tables_of,
+    }
 
 
-def track_record(scores: pl.DataFrame) -> pl.DataFrame:
-    """Scores summed up by kind and horizon; those that could not be scored do not count.
-
-    Args:
-        scores: STRATEGY_SCORECARD rows of any number of days, with `kind` (pl.String).
-
-    Returns:
-        kind, horizon_days, scored (how many), hit_rate (share within the interval), and the means of predicted,
-        realised and placebo, sorted by the first two.
-    """
-    return (
-        scores.filter(pl.col("verdict") != "not_scorable")
-        .group_by("kind", "horizon_days")
-        .agg(
-            pl.len().alias("scored"),
-            (pl.col("verdict") == "hit").mean().alias("hit_rate"),
-            pl.col("predicted").mean(),
-            pl.col("realised").mean(),
-            pl.col("placebo").mean(),
-        )
-        .sort("kind", "horizon_days")
-    )
+def _plan(row: Mapping[str, Any], t: Texts) -> str:
+    if row["users_per_arm"] is None:
+        return t("strategy.plan_none")
+    numbers = Numbers(t)
+    users = numbers("board.users_per_arm", row)
+    if row["test_days"] is None:
+        said = t("strategy.plan_small", users=users)
+    else:
+        said = t("strategy.plan", users=users, days=numbers("board.test_days", row))
+    return said + " " + t("strategy.unit_community") if row["unit"] == "community" else said
 
 
-def _rows(frame: pl.DataFrame) -> list[dict[str, object]]:
-    return frame.head(MOST_ROWS).to_dicts()
+def _communities(facts: DayFacts, t: Texts) -> Rows:
+    wants = _wants(facts)
+    rows = facts["communities"].to_dicts()
+    for row in rows:
+        names = wants.get(row["community_id"], [])
+        row["wants"] = str(t.get("join")).join(names[:3]) or t.get("none")
+        row["words"] = " ".join([row["name"], community_name(row["name"], facts.names), *names]).lower()
+    return rows
 
 
-def _percent(value: float | None) -> str:
-    return "—" if value is None else f"{value * 100:+.1f} %"
+def _wants(facts: DayFacts) -> dict[str, list[str]]:
+    wants: dict[str, list[str]] = {}
+    for community, interest in facts["wants"].select("community_id", "interest_id").iter_rows():
+        wants.setdefault(community, []).append(interest_name(interest, facts.names))
+    return wants
 
 
-def _number(value: float | None) -> str:
-    return "—" if value is None else f"{value:,.3g}" if isinstance(value, float) else f"{value:,}"
+def _moves_of_today(facts: DayFacts) -> Rows:
+    today = facts["moves"].filter(pl.col("day") == facts.day, ~pl.col("source").eq_missing(pl.col("target")))
+    return today.sort("users_rounded", "source", "target", descending=[True, False, False]).to_dicts()
+
+
+def _by_q(trends: pl.DataFrame) -> Rows:
+    return trends.sort("q_value", "interest_id", nulls_last=True).to_dicts()
+
+
+def _choices(facts: DayFacts) -> list[tuple[str, str]]:
+    often = facts["interest_days"].group_by("interest_id").agg(pl.len()).filter(pl.col("len") >= 3)
+    called = dict(facts["trends"].select("interest_id", "interest").iter_rows())
+    choices = [(i, interest_name(i, facts.names, called.get(i))) for i in often["interest_id"]]
+    return sorted(choices, key=lambda choice: (choice[1], choice[0]))
+
+
+def _board(facts: DayFacts, t: Texts) -> Rows:
+    rows = facts["board"].to_dicts()
+    for row in rows:
+        row["called"] = interest_name(row["interest_id"] or "", facts.names, row["interest"])
+        row["place"] = community_name(row["community"], facts.names)
+        row["state"] = "proposed" if row["status"] == "proposed" else "withheld"
+        row["says_status"] = says_status(row["status"], t)
+        row["words"] = " ".join([row["called"], row["interest"], row["place"], row["community"]]).lower()
+    return rows
+
+
+def says_status(status: str, t: Texts) -> str:
+    """The status of a suggestion in words; a reason that the catalogue does not know stays as the table has it."""
+    if status == "proposed":
+        return t("status.proposed")
+    reason = status.removeprefix("withheld: ")
+    digits = "".join(c for c in reason if c.isdigit())
+    known = t.get("reasons").get(reason.replace(digits, "{n}") if digits else reason)
+    return t("status.withheld") + ": " + (known.format(n=digits) if known else reason)
+
+
+def _filters(board: Rows, t: Texts) -> list[tuple[str, list[tuple[str, str]]]]:
+    def choices(column: str, says: Callable[[str], str]) -> list[tuple[str, str]]:
+        found = sorted({row[column] for row in board if row[column]})
+        return sorted(((value, says(value)) for value in found), key=lambda choice: (choice[1], choice[0]))
+
+    places = {row["community_id"]: row["place"] for row in board}
+    return [
+        ("kind", choices("kind", lambda kind: t(f"kinds.{kind}"))),
+        ("community", choices("community_id", lambda community: places[community])),
+        ("evidence", choices("evaluability", lambda known: t(f"short_evidence.{known}"))),
+        ("status", choices("state", lambda state: t(f"status.{state}"))),
+    ]
+
+
+def _profiles(facts: DayFacts, t: Texts) -> dict[str, dict[str, Any]]:
+    board = _board(facts, t)
+    return {row["community_id"]: _profile(row, facts, board, t) for row in facts["communities"].to_dicts()}
+
+
+def _profile(row: dict[str, Any], facts: DayFacts, board: Rows, t: Texts) -> dict[str, Any]:
+    community = row["community_id"]
+
+    def own(fact: str) -> pl.DataFrame:
+        return facts[fact].filter(pl.col("community_id") == community)
+
+    mine = [s for s in board if s["community_id"] == community and s["state"] == "proposed"]
+    history = own("history").sort("day", descending=True)
+    return {
+        "row": row,
+        "name": community_name(row["name"], facts.names),
+        "since": _since(community, facts),
+        "chart": size_history(facts, community, t),
+        "history": history.to_dicts(),
+        "wants": own("wants").to_dicts(),
+        "lacks": [s for s in mine if s["kind"] == "close_supply_gap" and s["effect"] is not None][:MOST_LACKS],
+        "exemplars": [{**item, "said": item_text(item["text"])} for item in own("exemplars").to_dicts()],
+        "neighbours": own("neighbours").head(NEIGHBOURS).to_dicts(),
+        "strategies": mine,
+        "lineage": [(event["day"], says_event(event, facts, t)) for event in own("lineage").to_dicts()],
+    }
+
+
+def _since(community: str, facts: DayFacts) -> date | None:
+    """The first day of its history, if that is not simply where the four weeks begin."""
+    days = facts["history"].filter(pl.col("community_id") == community)["day"]
+    first = days.min()
+    return first if isinstance(first, date) and (facts.day - first).days < 27 else None
+
+
+def says_event(event: Mapping[str, Any], facts: DayFacts, t: Texts) -> str:
+    """An event in a community's life as a sentence; communities too small to be told of are left out of it."""
+    called = {i: community_name(n, facts.names) for i, n in facts["history"].select("community_id", "name").iter_rows()}
+    others = [called[i] for i in json.loads(event["from_ids"] or "[]") if i in called and i != event["community_id"]]
+    kind = event["event"]
+    if others and t.has(f"event_says.{kind}") and kind != "born":
+        return t(f"event_says.{kind}", names=t.listed(others))
+    return t("event_says.died_alone" if kind == "died" else "event_says.born" if kind == "born" else f"event.{kind}")

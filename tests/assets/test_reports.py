@@ -10,9 +10,9 @@ import pytest
 from assets import reports
 from coterie.report import track_record
 from coterie.tables import TABLES
-from resources.configurable import Log, Method, Storage
+from resources.configurable import Log, Method, Reporting, Storage
 from resources.lake import Lake
-from resources.report_file import report_of, scores_of
+from resources.report_file import scores_of
 
 DAY, BEFORE = date(2024, 5, 2), date(2024, 5, 1)
 DAYS = dg.DailyPartitionsDefinition("2024-05-01", end_date="2024-06-01")
@@ -27,6 +27,7 @@ def lake(tmp_path: Path) -> Lake:
     lake = Lake(tmp_path)
     cooks = {"community_id": "c1", "name": "Cooks", "verdict": "real", "users_rounded": 20, "summary": "They cook."}
     put(lake, DAY, **{name: [] for name in READ} | {"mart_community_day": [cooks]})
+    put(lake, DAY, raw_events=[{"event_id": str(n), "user_id": f"u{n}"} for n in range(24)])
     return lake
 
 
@@ -50,6 +51,7 @@ def test_its_preview_is_what_it_says_first(lake: Lake) -> None:
         partition_key=DAY.isoformat(),
         resources={
             "storage": storage,
+            "reporting": Reporting(language="en"),
             "log": Log(storage=storage, description=str(description), pseudonym_key=""),
             "method": Method(first_day=BEFORE.isoformat(), half_life_days=14.0, disclosure_size=20, graph_users=100),
         },
@@ -58,20 +60,19 @@ def test_its_preview_is_what_it_says_first(lake: Lake) -> None:
     (made,) = result.asset_materializations_for_node("report")
     preview = made.metadata["preview"]
     assert isinstance(preview, dg.MarkdownMetadataValue)
-    first, second, third = str(preview.value).splitlines()
-    assert first == "1. 1 of 1 communities are real by the day's test."
-    assert second.startswith("2. There is no suggestion today")
-    assert third.startswith("3. No earlier suggestion is old enough")
+    lines = str(preview.value).splitlines()
+    assert lines[0] == "1. Fewer than 20 people engaged with anything, so nothing is told about them."
+    assert lines[1].startswith("2. 1 of 1 communities are real")
+    assert lines[3].startswith("4. Nothing today: no suggestion passed its test")
+    assert lines[4].startswith("5. No earlier suggestion is old enough")
     path = Path(str(made.metadata["file"].value))
     assert path == lake.home / "reports" / "2024-05-02.html"
     assert "Cooks" in path.read_text(encoding="utf-8")
 
 
-def test_few_active_users_are_not_counted_out(lake: Lake) -> None:
-    put(lake, DAY, raw_events=[{"event_id": str(n), "user_id": f"u{n}"} for n in range(19)])
-    assert "fewer than 20" in report_of(lake, DAY, source="t", disclosure_size=20)
-    put(lake, DAY, raw_events=[{"event_id": str(n), "user_id": f"u{n}"} for n in range(24)])
-    assert '<td class="n">20</td>' in report_of(lake, DAY, source="t", disclosure_size=20)
+def test_names_from_the_log_are_text_in_the_preview() -> None:
+    shown = reports._preview(["Show <script> more [x](javascript:y) *z*"])
+    assert shown == r"1. Show &lt;script&gt; more \[x\](javascript:y) \*z\*"
 
 
 def test_scores_are_summed_up_by_the_kind_of_their_suggestion(lake: Lake) -> None:

@@ -1,0 +1,26 @@
+-- The strategy board with the ids behind its names and what the test plan randomises.
+select
+    board.strategy_id,
+    board.kind,
+    issued.community_id,
+    issued.interest_id,
+    board.community,
+    board.interest,
+    board.users_rounded,
+    board.metric,
+    board.baseline,
+    board.effect,
+    board.effect_low,
+    board.effect_high,
+    board.q_value,
+    board.evaluability,
+    board.status,
+    plans.unit,
+    board.users_per_arm,
+    board.test_days,
+    board.expires_on
+from mart_strategy_board as board
+left join strategies as issued on board.strategy_id = issued.strategy_id and issued.day = $day
+left join experiment_plans as plans on board.strategy_id = plans.strategy_id and plans.day = $day
+where board.day = $day
+order by board.status <> 'proposed', board.effect_low desc nulls last, board.strategy_id

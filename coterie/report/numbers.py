@@ -1,0 +1,187 @@
+"""Numbers of the page, each with where it comes from.
+
+Belongs here: which column of which fact a number is, how it is written, and the element that a reader can click. Does
+not belong here: what it means in words (texts/*.yaml, under `metrics`).
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from types import MappingProxyType
+from typing import Literal
+
+from markupsafe import Markup
+
+from coterie.report.facts import BETWEEN, FACTS
+from coterie.report.texts import Texts
+
+Format = Literal["count", "percent", "change", "points", "times", "q", "days"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number of the report: a column of a fact, with the columns of its interval if it has one.
+
+    `direct` is the table that holds the very column under the very keys, so that the query for it can be short.
+    """
+
+    fact: str
+    column: str
+    written: Format
+    low: str | None = None
+    high: str | None = None
+    direct: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Its name: fact.column."""
+        return f"{self.fact}.{self.column}"
+
+
+def _metric(key: str, written: Format, *, interval: str | None = None, direct: str | None = None) -> Metric:
+    fact, column = key.split(".")
+    low, high = (f"{interval}_low", f"{interval}_high") if interval else (None, None)
+    return Metric(fact, column, written, low, high, direct)
+
+
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {
+        metric.key: metric
+        for metric in (
+            _metric("overview.people", "count"),
+            _metric("overview.people_since_yesterday", "change", interval="usual_yesterday"),
+            _metric("overview.people_since_last_week", "change", interval="usual_last_week"),
+            *(
+                _metric(f"overview.{name}", "count")
+                for name in (
+                    "communities", "real", "real_yesterday", "real_last_week", "new_yesterday", "gone_yesterday",
+                    "new_last_week", "gone_last_week", "proposed",
+                )
+            ),
+            _metric("overview.false_alarms", "q"),
+            _metric("communities.users_rounded", "count", interval="users"),
+            _metric("communities.q_value", "q", direct="mart_community_day"),
+            _metric("communities.stability", "percent", direct="mart_community_day"),
+            _metric("communities.proposed_strategies", "count", direct="mart_community_day"),
+            _metric("history.users_rounded", "count", direct="mart_community_day"),
+            _metric("wants.lift", "times", interval="lift"),
+            _metric("exemplars.users_rounded", "count"),
+            _metric("exemplars.times", "times", interval="times"),
+            _metric("neighbours.overlap", "percent"),
+            _metric("moves.users_rounded", "count"),
+            _metric("moves_between.users_rounded", "count"),
+            _metric("trends.users_rounded", "count", direct="mart_interest_trends"),
+            _metric("trends.share", "percent"),
+            _metric("trends.ratio", "times", interval="ratio"),
+            _metric("trends.since_yesterday", "times", interval="since_yesterday"),
+            _metric("trends.q_value", "q", direct="mart_interest_trends"),
+            _metric("interest_days.share", "percent", interval="share"),
+            _metric("gaps.wanted", "percent"),
+            _metric("gaps.offered", "percent"),
+            _metric("gaps.gap", "points", interval="gap"),
+            _metric("board.effect", "points", interval="effect", direct="mart_strategy_board"),
+            _metric("board.baseline", "percent", direct="mart_strategy_board"),
+            _metric("board.users_rounded", "count", direct="mart_strategy_board"),
+            _metric("board.q_value", "q", direct="mart_strategy_board"),
+            _metric("board.users_per_arm", "count", direct="mart_strategy_board"),
+            _metric("board.test_days", "count", direct="mart_strategy_board"),
+            _metric("scores.predicted", "points", interval="predicted"),
+            _metric("scores.realised", "points", interval="realised"),
+            _metric("record.scored", "count"),
+            _metric("record.hits", "count"),
+            _metric("record.hit_rate", "percent", interval="hit_rate"),
+            _metric("record.predicted", "points"),
+            _metric("record.realised", "points"),
+            _metric("record.placebo", "points"),
+            _metric("calibration.share", "percent", interval="share"),
+            _metric("calibration.scored", "count"),
+            *(_metric(f"quality.{name}", "count") for name in ("events", "refused", "people", "items", "labelled")),
+            _metric("quality.refused_share", "percent"),
+            _metric("quality.labelled_share", "percent"),
+            _metric("rejects.copies", "count"),
+            _metric("labellers.items", "count"),
+            _metric("labellers.labels", "count"),
+            _metric("labellers.confidence", "percent"),
+            _metric("label_quality.texts", "count"),
+            _metric("label_quality.precision", "percent", interval="precision"),
+            _metric("label_quality.recall", "percent", interval="recall"),
+        )
+    }
+)  # fmt: skip
+
+
+class Numbers:
+    """Writes numbers; in HTML each is a button that opens its origin.
+
+    Rows are those of facts: what a number is, its key and its interval are read from the same row.
+    """
+
+    def __init__(self, texts: Texts) -> None:
+        self._texts = texts
+
+    def __call__(self, key: str, row: Mapping[str, object], *, plain: bool = False) -> str:
+        """A number; a dash if there is none. `plain` leaves the sign of a change away, where a word says it."""
+        metric = METRICS[key]
+        value = row[metric.column]
+        if value is None:
+            return str(self._texts.get("none"))
+        said = written(float(value), metric.written)  # type: ignore[arg-type]
+        if plain:
+            said = said.lstrip("+−")
+        if not self._texts.html:
+            return said
+        return Markup('<button type="button" class="n" data-m="{}" data-k="{}" data-v="{}"{}>{}</button>').format(
+            key, keys_of(metric, row), _bare(float(value)), self._bounds(metric, row), said  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    def interval(self, key: str, row: Mapping[str, object], text: str = "interval") -> str:
+        """The interval of a number in words; empty if it has none."""
+        metric = METRICS[key]
+        low, high = (row[name] if name else None for name in (metric.low, metric.high))
+        if low is None or high is None:
+            return ""
+        return self._texts(text, low=written(float(low), metric.written), high=written(float(high), metric.written))  # type: ignore[arg-type]
+
+    def _bounds(self, metric: Metric, row: Mapping[str, object]) -> str:
+        low, high = (row[name] if name else None for name in (metric.low, metric.high))
+        if low is None or high is None:
+            return ""
+        said = (written(float(bound), metric.written) for bound in (low, high))  # type: ignore[arg-type]
+        return Markup(' data-i="{}"').format(self._texts("interval", **dict(zip(("low", "high"), said, strict=True))))
+
+
+def keys_of(metric: Metric, row: Mapping[str, object]) -> str:
+    """The key values of a number's row, as a JSON list in the order of the fact's keys."""
+    fact = BETWEEN if metric.fact == BETWEEN.name else FACTS[metric.fact]
+    values = [row[name] for name in fact.keys]
+    return json.dumps([v.isoformat() if isinstance(v, date) else v for v in values], ensure_ascii=False)
+
+
+def written(value: float, how: Format) -> str:
+    """A number as people read it: percent with as many places as it needs, a true minus sign."""
+    if how == "count":
+        return f"{value:,.0f}"
+    if how == "percent":
+        return f"{_places(value * 100)}%"
+    if how == "change":
+        return _signed(f"{value * 100:+.0f}") + "%"
+    if how == "points":
+        return _signed(f"{value * 100:+.1f}")
+    if how == "times":
+        return f"{value:.1f}×" if value >= 1.95 else f"{value:.2f}×"
+    return f"{value:.4f}".rstrip("0").rstrip(".") if value >= 0.0001 else "0.0001"
+
+
+def _places(percent: float) -> str:
+    return f"{percent:.0f}" if percent >= 9.95 or percent == 0 else f"{percent:.1f}"
+
+
+def _signed(text: str) -> str:
+    zero = not text.strip("+-0.")
+    return text.lstrip("+-") if zero else text.replace("-", "−")
+
+
+def _bare(value: float) -> str:
+    return str(int(value)) if math.isfinite(value) and value == int(value) else repr(value)

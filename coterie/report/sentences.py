@@ -1,0 +1,167 @@
+"""The first screen in sentences: what changed, what to do, how far to trust it.
+
+Belongs here: which sentence the day's facts call for. Does not belong here: the words (texts/*.yaml).
+"""
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from coterie.report.facts import DayFacts
+from coterie.report.names import community_name, interest_name
+from coterie.report.numbers import Numbers
+from coterie.report.texts import Texts
+
+Row = Mapping[str, object]
+TOP = 3
+PROMISED = 0.9
+# How an estimate is known, the surest first.
+TRUST = ("random_exposure", "propensity", "observational", "not_evaluable")
+
+
+def what_changed(facts: DayFacts, t: Texts) -> list[str]:
+    """Three sentences: people, communities, interests."""
+    numbers = Numbers(t)
+    overview = facts.row("overview") or {}
+    if not overview.get("events"):
+        return [t("first.nothing")]
+    return [_people(overview, facts, t, numbers), _communities(overview, t, numbers), _interests(facts, t, numbers)]
+
+
+def top_strategies(board: pl.DataFrame) -> Sequence[Row]:
+    """Up to three suggestions to start with: the best of each kind, the surest knowledge first, then the next best."""
+    proposed = board.filter(pl.col("status") == "proposed", pl.col("effect").is_not_null())
+    if proposed.is_empty():
+        return []
+    sure = pl.col("evaluability").replace_strict({name: n for n, name in enumerate(TRUST)}, default=len(TRUST))
+    ordered = proposed.with_columns(
+        sure=sure.cast(pl.Int64), place=pl.col("effect_low").rank("ordinal", descending=True).over("kind")
+    )
+    return ordered.sort("place", "sure", "strategy_id").head(TOP).to_dicts()
+
+
+def how_far_to_trust(facts: DayFacts, t: Texts) -> list[str]:
+    """The track record so far in sentences, or that there is none."""
+    numbers = Numbers(t)
+    record = facts.row("record", kind="all")
+    if record is None:
+        return [t("first.record_none")]
+    low, high = float(record["hit_rate_low"]), float(record["hit_rate_high"])  # type: ignore[arg-type]
+    judged = "record_low" if high < PROMISED else "record_high" if low > PROMISED else "record_fair"
+    return [
+        t(
+            "first.record",
+            scored=numbers("record.scored", record),
+            hits=numbers("record.hits", record),
+            rate=numbers("record.hit_rate", record),
+            interval=numbers.interval("record.hit_rate", record, "interval_90"),
+        ),
+        t(f"first.{judged}"),
+        t(
+            "first.record_means",
+            predicted=numbers("record.predicted", record),
+            realised=numbers("record.realised", record),
+            placebo=numbers("record.placebo", record),
+        ),
+    ]
+
+
+def headline(facts: DayFacts, language: str = "en") -> list[str]:
+    """The first screen as plain texts, for places that show no HTML: what changed, what to do, how far to trust it."""
+    t = Texts(language, html=False)  # type: ignore[arg-type]
+    top = [strategy_title(row, facts, t) + ". " + strategy_says(row, t) for row in top_strategies(facts["board"])]
+    return [*what_changed(facts, t), *(top or [t("first.no_strategy")]), " ".join(how_far_to_trust(facts, t))]
+
+
+def strategy_title(row: Row, facts: DayFacts, t: Texts) -> str:
+    """What is suggested, in one line."""
+    key = f"strategy.{row['kind']}" if t.has(f"strategy.{row['kind']}") else "strategy.boost_interest"
+    return t(key, community=community_name(str(row["community"]), facts.names),
+             interest=interest_name(str(row["interest_id"]), facts.names, str(row["interest"])))  # fmt: skip
+
+
+def strategy_says(row: Row, t: Texts) -> str:
+    """How members differ, with the interval, and how it is known."""
+    numbers = Numbers(t)
+    metric = f"strategy.{row['metric']}"
+    said = t(
+        metric if t.has(metric) else "strategy.other_metric",
+        effect=numbers("board.effect", row),
+        interval=numbers.interval("board.effect", row, "interval_90"),
+        baseline=numbers("board.baseline", row),
+    )
+    known = f"strategy.{row['evaluability']}"
+    return said + " " + t(known if t.has(known) else "strategy.observational")
+
+
+def _people(overview: Row, facts: DayFacts, t: Texts, numbers: Numbers) -> str:
+    if overview["people"] is None:
+        return t("first.people_few", k=facts.disclosure_size)
+    people = numbers("overview.people", overview)
+    if overview["people_since_yesterday"] is None:
+        return t("first.people_first", people=people)
+    day = numbers("overview.people_since_yesterday", overview)
+    usual = _usual(overview, "overview.people_since_yesterday", t, numbers)
+    if overview["people_since_last_week"] is None:
+        return t("first.people_since_yesterday", people=people, day=day, day_usual=usual)
+    return t(
+        "first.people_since",
+        people=people,
+        day=day,
+        day_usual=usual,
+        week=numbers("overview.people_since_last_week", overview),
+        week_usual=_usual(overview, "overview.people_since_last_week", t, numbers),
+    )
+
+
+def _usual(overview: Row, metric: str, t: Texts, numbers: Numbers) -> str:
+    return numbers.interval(metric, overview, "first.usual") or t("first.usual_unknown")
+
+
+def _communities(overview: Row, t: Texts, numbers: Numbers) -> str:
+    def n(name: str) -> str:
+        return numbers(f"overview.{name}", overview)
+
+    if not overview["communities"]:
+        said = t("first.real_no_candidate")
+    elif not overview["real"]:
+        said = t("first.real_none", all=n("communities"))
+    else:
+        said = t("first.real", real=n("real"), all=n("communities"), false_alarms=n("false_alarms"))
+    if overview["real_yesterday"] is None:
+        return said
+    week = overview["real_last_week"] is not None
+    before = {"yesterday": n("real_yesterday")} | ({"week": n("real_last_week")} if week else {})
+    changes = {"born": n("new_yesterday"), "gone": n("gone_yesterday")}
+    if week:
+        changes |= {"born_week": n("new_last_week"), "gone_week": n("gone_last_week")}
+    return (
+        said
+        + " "
+        + t("first.before_both" if week else "first.before", **before)
+        + " "
+        + t("first.changes_week" if week else "first.changes_day", **changes)
+    )
+
+
+def _interests(facts: DayFacts, t: Texts, numbers: Numbers) -> str:
+    known = facts["trends"].filter(pl.col("ratio_low").is_not_null())
+    if known.is_empty():
+        return t("first.steady_unknown", k=facts.disclosure_size)
+    clear = known.filter(pl.col("trend").is_in(["rising", "falling"])).sort("q_value", "interest_id", nulls_last=True)
+    row = (clear if clear.height else known.sort("q_value", "interest_id", nulls_last=True)).row(0, named=True)
+    values = {
+        "interest": interest_name(row["interest_id"], facts.names, row["interest"]),
+        "ratio": numbers("trends.ratio", row),
+        "interval": numbers.interval("trends.ratio", row, "interval_90"),
+    }
+    if not clear.height:
+        return t("first.steady", **values)
+    end = t("first.stop")
+    if row["since_yesterday_low"] is not None:
+        end = t(
+            "first.versus_yesterday",
+            ratio=numbers("trends.since_yesterday", row),
+            interval=numbers.interval("trends.since_yesterday", row),
+        )
+    return t(f"first.{row['trend']}", **values) + end

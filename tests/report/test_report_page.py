@@ -1,0 +1,145 @@
+"""The report's text: says what is there, says so when there is nothing, escapes what comes from the log, shows nobody."""
+
+import json
+import re
+from datetime import timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import report_world as world
+from conftest import Made
+
+from coterie.report import headline, outward
+from coterie.report.numbers import written
+from resources.lake import Lake
+
+# What makes one page differ from another is above the drawing library, which is the same in each.
+MOST_BYTES = 5_000_000
+
+
+class Elements(HTMLParser):
+    """The names of a page's elements, and its text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_what_comes_from_the_log_is_text(usual: Made) -> None:
+    page = Elements(usual.html())
+    assert page.tags.count("script") == 4, "the page's own three and its data"
+    assert not {"img", "iframe", "link"} & set(page.tags)
+    assert world.EVIL in page.text, "the name of a community, and a reason"
+    assert world.BREAKOUT in page.text, "the text of an item"
+    assert "[handle]" in page.text
+    assert "@somebody" not in page.text
+
+
+def test_it_reaches_nothing_and_is_small(usual: Made, forty: Made) -> None:
+    for made in (usual, forty):
+        html = made.html()
+        assert outward(html) == []
+        assert len(html.encode()) < MOST_BYTES
+
+
+def test_it_is_the_same_each_time_and_later_days_do_not_matter(tmp_path: Path) -> None:
+    lake = world.make_lake(tmp_path, days=3)
+    before = Made(lake).html()
+    world.put(lake, world.LAST + timedelta(days=1), mart_community_day=[], memberships=[], raw_events=[], raw_items=[])
+    assert Made(Lake(tmp_path)).html() == before
+
+
+def test_nobody_stands_in_it(usual: Made) -> None:
+    html = usual.html()
+    told = html[: html.rindex("<script>")]  # what follows is the drawing library
+    assert not re.findall(r"\bu\d+-\d+\b", told)
+    # Community 1 has three members left: it is told of nowhere, its history apart.
+    facts = usual.facts()
+    assert "c01" not in facts["communities"]["community_id"]
+    assert 'id="c-c01"' not in html
+    assert facts["rejects"].rows()[1] == ("raw_events", world.EVIL, None)
+    assert "fewer than 20" in html
+
+
+def test_an_empty_day_says_so(empty: Made) -> None:
+    assert headline(empty.facts()) == [
+        "The log has no events on this day.",
+        "Nothing today: no suggestion passed its test, and Coterie does not guess.",
+        "No earlier suggestion is old enough to be measured again (that takes seven days), so there is no track record "
+        "yet. Treat every suggestion as untested.",
+    ]
+    html = empty.html()
+    for words in ("No community of the size", "No suggestion today", "No item was labelled today", "Nothing was read"):
+        assert words in html
+    assert 'class="plot"' not in html
+
+
+def test_a_first_day_has_nothing_to_compare_with(first_day: Made) -> None:
+    said = headline(first_day.facts())
+    assert said[0] == "About 175 people engaged with something; there is no earlier day to compare with."
+    assert said[1].endswith("is expected to be a false alarm."), "no word on days before"
+    assert "No interest can be compared with the week before yet" in said[2]
+
+
+def test_a_day_where_nothing_is_real_gives_no_suggestions(nothing_real: Made) -> None:
+    said = headline(nothing_real.facts())
+    assert said[1].startswith("No community is real beyond chance today: 5 candidates were tested")
+    assert said[3].startswith("Nothing today")
+    html = nothing_real.html()
+    assert "Not sure yet" in html
+    assert "It gets no suggestions." in html
+
+
+def test_a_usual_day_says_what_changed_with_its_uncertainty(usual: Made) -> None:
+    facts = usual.facts()
+    people, communities, interests, *todo, trust = headline(facts)
+    # Two left, and counts are rounded down to fives.
+    assert people.startswith("About 175 people engaged with something: −3% against yesterday (usual: 0% to 0%)")
+    assert "5 of 5 communities are real" in communities
+    assert "since last week 0 appeared and 1 went" in communities
+    assert re.search(
+        r"is rising most clearly: its share of people is 2\.0× .* \(90% interval [\d.]+× to [\d.]+×\)", interests
+    )
+    assert "90% interval" in todo[0]
+    assert "Of 12 earlier suggestions that were measured again, 10 came out as predicted: 83%" in trust
+    assert "That is as good as promised." in trust
+
+
+def test_chinese_has_chinese_names(usual: Made) -> None:
+    html = usual.html("zh")
+    assert '<html lang="zh-Hant">' in html
+    assert "人們想要什麼" in html
+    name = usual.facts("zh").names.interests[world.interests()[2][0]]
+    assert re.search("[\u4e00-\u9fff]", name)
+    assert name in html
+
+
+def test_every_number_has_a_definition_and_a_query(usual: Made) -> None:
+    html = usual.html()
+    data = json.loads(re.search(r'<script type="application/json" id="facts">(.*?)</script>', html, re.S).group(1))  # type: ignore[union-attr]
+    used = set(re.findall(r'data-m="([a-z_.]+)"', html))
+    assert used <= set(data["metrics"])
+    for key in data["metrics"]:
+        assert data["metrics"][key]["says"], key
+        assert data["facts"][key.split(".")[0]]["sql"]
+
+
+@pytest.mark.parametrize(
+    ("value", "how", "said"),
+    [
+        (1234.0, "count", "1,234"), (0.123, "percent", "12%"), (0.0123, "percent", "1.2%"), (0.0, "percent", "0%"),
+        (-0.021, "points", "−2.1"), (0.0001, "points", "0.0"), (-0.0001, "points", "0.0"), (0.1, "change", "+10%"),
+        (1.5, "times", "1.50×"), (12.34, "times", "12.3×"), (0.05, "q", "0.05"), (0.00001, "q", "0.0001"),
+    ],
+)  # fmt: skip
+def test_numbers_as_people_read_them(value: float, how: str, said: str) -> None:
+    assert written(value, how) == said  # type: ignore[arg-type]

@@ -1,0 +1,71 @@
+"""The catalogues: both languages say the same things, and everything that is asked for is there."""
+
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+from string import Formatter
+
+import pytest
+
+from coterie.errors import SettingError
+from coterie.report.facts import Names
+from coterie.report.names import community_name
+from coterie.report.numbers import METRICS
+from coterie.report.texts import LANGUAGES, Texts, catalogue
+
+
+def leaves(words: object, path: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(words, dict):
+        for key, value in words.items():
+            yield from leaves(value, f"{path}/{key}")
+    elif isinstance(words, list):
+        for n, value in enumerate(words):
+            yield from leaves(value, f"{path}/{n}")
+    else:
+        yield path, str(words)
+
+
+def braces(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
+def test_every_language_has_the_same_texts_with_the_same_braces() -> None:
+    found = {language: {path: braces(text) for path, text in leaves(catalogue(language))} for language in LANGUAGES}
+    for language in LANGUAGES:
+        assert found[language] == found["en"], language
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_number_is_defined(language: str) -> None:
+    assert set(catalogue(language)["metrics"]) == set(METRICS)  # type: ignore[arg-type]
+
+
+def test_every_text_that_a_template_names_is_there() -> None:
+    t = Texts("en")
+    pages = [
+        p.read_text(encoding="utf-8") for p in (files("coterie.report") / "page").iterdir() if p.name.endswith("j2")
+    ]
+    for page in pages:
+        for key in re.findall(r'\bt\("([a-z_.0-9]+)"[,)]', page):
+            assert t.has(key), key
+
+
+def test_what_is_filled_in_is_escaped_and_lists_read_well() -> None:
+    t = Texts("en")
+    assert t("strategy.expires", date="<b>") == "Holds until &lt;b&gt;."
+    assert t.listed(["a", "b", "c"]) == "a, b and c"
+    assert Texts("zh").listed(["a", "b", "c"]) == "a、b和c"
+    assert Texts("en", html=False)("strategy.expires", date="<b>") == "Holds until <b>."
+
+
+def test_another_language_is_refused() -> None:
+    with pytest.raises(SettingError, match="found 'fr'; expected en or zh"):
+        Texts("fr")  # type: ignore[arg-type]
+
+
+def test_names_of_communities_are_put_together_from_those_of_interests() -> None:
+    names = Names({}, {"Dogs": "狗", "Hot dogs": "熱狗", "Beer, wine and home brewing": "啤酒"})
+    assert community_name("Dogs & Beer, wine and home brewing", names) == "狗、啤酒"
+    assert community_name("Hot dogs & Dogs", names) == "熱狗、狗"
+    assert community_name("Bulldogs & Dogs", names) == "Bulldogs & 狗", "what is no name stays"
+    assert community_name("Dogs & Cats", Names()) == "Dogs & Cats"
