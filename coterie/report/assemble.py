@@ -97,7 +97,8 @@ def _page(name: str) -> str:
 @cache
 def _vega() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script that puts them on `window`."""
-    bundle: str = vl_convert.javascript_bundle()  # type: ignore[call-arg] - its stub wants what it does not need
+    # Its stub wants a snippet, which is for bundles of another kind.
+    bundle: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]
     # Nothing in a script element may look like its end, or like a comment that swallows it.
     return bundle.strip().replace("</script", "<\\/script").replace("<!--", "<\\!--")
 

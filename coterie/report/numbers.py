@@ -122,27 +122,30 @@ class Numbers:
         self._texts = texts
 
     def __call__(self, key: str, row: Mapping[str, object], *, plain: bool = False) -> str:
-        """A number; a dash if there is none. `plain` leaves the sign of a change away, where a word says it."""
+        """A number; a dash if there is none. `plain` leaves a plus away, where a word such as "more" says it."""
         metric = METRICS[key]
         value = row[metric.column]
         if value is None:
             return str(self._texts.get("none"))
         said = written(float(value), metric.written)  # type: ignore[arg-type]
         if plain:
-            said = said.lstrip("+−")
+            said = said.lstrip("+")
         if not self._texts.html:
             return said
         return Markup('<button type="button" class="n" data-m="{}" data-k="{}" data-v="{}"{}>{}</button>').format(
             key, keys_of(metric, row), _bare(float(value)), self._bounds(metric, row), said  # type: ignore[arg-type]
         )  # fmt: skip
 
-    def interval(self, key: str, row: Mapping[str, object], text: str = "interval") -> str:
-        """The interval of a number in words; empty if it has none."""
+    def interval(self, key: str, row: Mapping[str, object], text: str = "interval", *, plain: bool = False) -> str:
+        """The interval of a number in words; empty if it has none. `plain` as for the number."""
         metric = METRICS[key]
         low, high = (row[name] if name else None for name in (metric.low, metric.high))
         if low is None or high is None:
             return ""
-        return self._texts(text, low=written(float(low), metric.written), high=written(float(high), metric.written))  # type: ignore[arg-type]
+        said = [written(float(bound), metric.written) for bound in (low, high)]  # type: ignore[arg-type]
+        if plain:
+            said = [bound.lstrip("+") for bound in said]
+        return self._texts(text, low=said[0], high=said[1])
 
     def _bounds(self, metric: Metric, row: Mapping[str, object]) -> str:
         low, high = (row[name] if name else None for name in (metric.low, metric.high))

@@ -59,9 +59,9 @@ def how_far_to_trust(facts: DayFacts, t: Texts) -> list[str]:
         t(f"first.{judged}"),
         t(
             "first.record_means",
-            predicted=numbers("record.predicted", record),
-            realised=numbers("record.realised", record),
-            placebo=numbers("record.placebo", record),
+            predicted=numbers("record.predicted", record, plain=True),
+            realised=numbers("record.realised", record, plain=True),
+            placebo=numbers("record.placebo", record, plain=True),
         ),
     ]
 
@@ -86,8 +86,8 @@ def strategy_says(row: Row, t: Texts) -> str:
     metric = f"strategy.{row['metric']}"
     said = t(
         metric if t.has(metric) else "strategy.other_metric",
-        effect=numbers("board.effect", row),
-        interval=numbers.interval("board.effect", row, "interval_90"),
+        effect=numbers("board.effect", row, plain=True),
+        interval=numbers.interval("board.effect", row, "interval_90", plain=True),
         baseline=numbers("board.baseline", row),
     )
     known = f"strategy.{row['evaluability']}"

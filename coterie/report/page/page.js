@@ -205,8 +205,18 @@
       entries.filter((entry) => entry.isIntersecting).forEach((entry) => draw(entry.target)), { rootMargin: "400px" });
     all(".plot").forEach((plot) => seen.observe(plot));
   }
-  // Paper has no "when it is seen": everything is drawn for it, profiles too.
-  addEventListener("beforeprint", () => drawIn(document));
+  // Paper has no "when it is seen": what can be drawn is drawn for it, and what is folded is opened.
+  let unfolded = [];
+  addEventListener("beforeprint", () => {
+    unfolded = all("details:not([open]):not(#board details)");
+    unfolded.forEach((part) => (part.open = true));
+    document.documentElement.classList.add("all");
+    drawIn(document);
+  });
+  addEventListener("afterprint", () => {
+    unfolded.forEach((part) => (part.open = false));
+    document.documentElement.classList.remove("all");
+  });
   window.coterie = { origin, of, draw: drawIn, views };
   addEventListener("DOMContentLoaded", begin);
 })();
