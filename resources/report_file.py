@@ -78,8 +78,11 @@ def comparison_of(
         for day in (first, last)
     )
     with _views(lake) as connection:
-        moves = _ask(connection, BETWEEN.sql, before=first, day=last, k=disclosure_size)
-    return render_comparison(before, after, moves, language)
+        between = {
+            name: _ask(connection, fact.sql, before=first, day=last, k=disclosure_size)
+            for name, fact in BETWEEN.items()
+        }
+    return render_comparison(before, after, between, language)
 
 
 def facts_of(

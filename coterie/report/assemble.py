@@ -38,7 +38,7 @@ def assemble(
     return environment.get_template(template).render(
         t=t,
         charts=charts,
-        metrics=[metric for metric in METRICS.values() if metric.fact != BETWEEN.name or "before" in parameters],
+        metrics=[metric for metric in METRICS.values() if metric.fact in FACTS or "before" in parameters],
         css=Markup(_page("page.css")),
         head_js=Markup(scripts[0]),
         page_js=Markup(scripts[1]),
@@ -50,7 +50,7 @@ def assemble(
 
 
 def _data(t: Texts, charts: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, object]:
-    facts = {**FACTS, BETWEEN.name: BETWEEN} if "before" in parameters else FACTS
+    facts = {**FACTS, **BETWEEN} if "before" in parameters else FACTS
     return {
         "charts": charts,
         "whole": _whole(charts.get("map")),

@@ -232,14 +232,17 @@ def interest_days(facts: DayFacts, t: Texts) -> Spec | None:
     if days.is_empty():
         return None
     rows = [
-        {"i": row["interest_id"], "day": row["day"].isoformat(), "share": row["share"], "low": row["share_low"],
+        {"i": row["interest_id"], "day": row["day"].isoformat(), "d": row["day"].isoformat(),
+         "share": row["share"], "low": row["share_low"],
          "high": row["share_high"]}
         for row in days.iter_rows(named=True)
     ]  # fmt: skip
     chosen = alt.param(name="interest", value=first_interest(facts))
+    # `day` becomes a time when the chart reads it; `d` stays as it is.
+    trace = "'interest_days.share|[\"' + datum.d + '\",\"' + datum.i + '\"]'"
     base = (
         alt.Chart(alt.Data(values=rows)).transform_filter("datum.i === interest")
-        .transform_calculate(trace="'interest_days.share|[\"' + datum.day + '\",\"' + datum.i + '\"]'")
+        .transform_calculate(said="format(datum.share, '.1%')", interval=_interval_of(t), trace=trace)
         .encode(x=alt.X("day:T", title=None, axis=alt.Axis(format="%m-%d", grid=False, tickCount=6)))
     )  # fmt: skip
     y = alt.Y("low:Q", title=t("interests.axis_share"), axis=alt.Axis(format=".0%"), scale=alt.Scale(zero=True))
@@ -247,9 +250,7 @@ def interest_days(facts: DayFacts, t: Texts) -> Spec | None:
     line = base.mark_line(color=BLUE, point=False).encode(y="share:Q")
     dots = base.mark_point(color=BLUE, filled=True, size=60, cursor="pointer").encode(
         y="share:Q",
-        tooltip=[alt.Tooltip("day:T", title=t("data.day"), format="%Y-%m-%d"),
-                 alt.Tooltip("share:Q", title=t("interests.share"), format=".1%"),
-                 alt.Tooltip("low:Q", title="–", format=".1%"), alt.Tooltip("high:Q", title="+", format=".1%")],
+        tooltip=_tips(t, d="data.day", said="interests.share", interval="trace.interval"),
     ).add_params(chosen)  # fmt: skip
     return _spec(alt.layer(band, line, dots), height=260)
 
@@ -478,10 +479,20 @@ def _intervals(
 
 
 def _object(names: Mapping[str, str]) -> str:
-    """A Vega expression of a mapping; whatever the names hold stays inside the quotes."""
-    quoted = {k: "".join(c if c.isalnum() or c in " &,-" else f"\\u{ord(c):04x}" for c in v if ord(c) < 0x10000)
-              for k, v in names.items()}  # fmt: skip
-    return "{" + ", ".join(f"'{k}': '{v}'" for k, v in quoted.items()) + "}"
+    """A Vega expression of a mapping."""
+    return "{" + ", ".join(f"'{key}': {_quoted(name)}" for key, name in names.items()) + "}"
+
+
+def _interval_of(t: Texts) -> str:
+    """A Vega expression of the interval in words, of a row with `low` and `high`."""
+    before, between, after = str(t("interval", low="|", high="|")).split("|")
+    return f"{_quoted(before)} + format(datum.low, '.1%') + {_quoted(between)} + format(datum.high, '.1%') + {_quoted(after)}"
+
+
+def _quoted(text: str) -> str:
+    """A text in a Vega expression; whatever it holds stays inside the quotes."""
+    safe = (c if c.isalnum() or c in " &,-" else f"\\u{ord(c):04x}" for c in text if ord(c) < 0x10000)
+    return f"'{''.join(safe)}'"
 
 
 def _spec(chart: alt.Chart | alt.LayerChart | alt.FacetChart, *, height: int) -> Spec:

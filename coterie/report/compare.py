@@ -3,6 +3,7 @@
 Belongs here: the comparison's rows and sentences. Does not belong here: asking the lake, looks.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -18,16 +19,19 @@ from coterie.report.texts import Language, Texts
 Rows = list[dict[str, Any]]
 
 
-def render_comparison(before: DayFacts, after: DayFacts, moves: pl.DataFrame, language: Language = "en") -> str:
+def render_comparison(
+    before: DayFacts, after: DayFacts, between: Mapping[str, pl.DataFrame], language: Language = "en"
+) -> str:
     """The comparison of two days as one HTML text.
 
     Args:
         before: facts of the earlier day.
         after: facts of the later one.
-        moves: what BETWEEN gives for both: source, target, users_rounded.
+        between: the answers of BETWEEN for both, by name.
     """
     t = Texts(language)
     days = {"before": t.day(before.day), "after": t.day(after.day)}
+    moves = between["moves_between"]
     drawn = movement(moves.with_columns(day=pl.lit(after.day)), after, t, earlier=before)
     charts = {"river": drawn} if drawn else {}
     return assemble(
@@ -45,33 +49,35 @@ def render_comparison(before: DayFacts, after: DayFacts, moves: pl.DataFrame, la
         parts=("today", "communities", "movement", "interests", "strategies"),
         k=after.disclosure_size,
         days=days,
-        changed=sentences(before, after, t),
+        changed=sentences(before, after, between, t),
         communities=_communities(before, after),
         moves=moves.filter(~pl.col("source").eq_missing(pl.col("target"))).to_dicts(),
         interests=_interests(before, after),
         strategies=_strategies(before, after),
         profiles={},
         n=Numbers(t),
+        then=Numbers(t, before.day),
+        now=Numbers(t, after.day),
         **helpers(_joined(before, after), t),
     )
 
 
-def sentences(before: DayFacts, after: DayFacts, t: Texts) -> list[str]:
+def sentences(before: DayFacts, after: DayFacts, between: Mapping[str, pl.DataFrame], t: Texts) -> list[str]:
     """What changed between two days: people, communities, suggestions."""
     then, now = before.row("overview") or {}, after.row("overview") or {}
-    people_then, people_now = then.get("people"), now.get("people")
-    if people_then and people_now:
-        change = f"{(float(str(people_now)) / float(str(people_then)) - 1) * 100:+.0f}%".replace("-", "−")
-        people = t("compare.people", now=f"{people_now:,}", before=f"{people_then:,}", change=change)
-    else:
+    both = between["overview_between"].row(0, named=True)
+    n, n_then, n_now = Numbers(t), Numbers(t, before.day), Numbers(t, after.day)
+    if both["people_since"] is None:
         people = t("compare.people_unknown", k=after.disclosure_size)
-    ids_then, ids_now = (set(day["communities"]["community_id"]) for day in (before, after))
-    plans_then, plans_now = (_proposed(day) for day in (before, after))
+    else:
+        people = t("compare.people", now=n_now("overview.people", now), before=n_then("overview.people", then),
+                   change=n("overview_between.people_since", both))  # fmt: skip
     return [
         people,
-        t("compare.real", now=now.get("real", 0), before=then.get("real", 0), born=len(ids_now - ids_then),
-          gone=len(ids_then - ids_now)),
-        t("compare.strategies", now=len(plans_now), before=len(plans_then), both=len(plans_now & plans_then)),
+        t("compare.real", now=n_now("overview.real", now), before=n_then("overview.real", then),
+          born=n("overview_between.new", both), gone=n("overview_between.gone", both)),
+        t("compare.strategies", now=n_now("overview.proposed", now), before=n_then("overview.proposed", then),
+          both=n("overview_between.kept", both)),
     ]  # fmt: skip
 
 

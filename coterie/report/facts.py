@@ -57,7 +57,10 @@ FACTS = _facts(
     Fact("label_quality", ("interest_id",), ("label_quality",)),
 )
 # Asked for when two days are compared; `$before` (DATE) is the earlier one.
-BETWEEN = Fact("moves_between", ("source", "target"), ("memberships",))
+BETWEEN = _facts(
+    Fact("overview_between", (), ("mart_community_day", "mart_strategy_board", "interest_daily")),
+    Fact("moves_between", ("source", "target"), ("memberships",)),
+)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Literal
 
 from markupsafe import Markup
 
-from coterie.report.facts import BETWEEN, FACTS
+from coterie.report.facts import BETWEEN, FACTS, Fact
 from coterie.report.texts import Texts
 
 Format = Literal["count", "percent", "change", "points", "times", "q", "days"]
@@ -72,6 +72,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             _metric("neighbours.overlap", "percent"),
             _metric("moves.users_rounded", "count"),
             _metric("moves_between.users_rounded", "count"),
+            _metric("overview_between.people_since", "change"),
+            *(_metric(f"overview_between.{name}", "count") for name in ("new", "gone", "kept")),
             _metric("trends.users_rounded", "count", direct="mart_interest_trends"),
             _metric("trends.share", "percent"),
             _metric("trends.ratio", "times", interval="ratio"),
@@ -115,11 +117,13 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
 class Numbers:
     """Writes numbers; in HTML each is a button that opens its origin.
 
-    Rows are those of facts: what a number is, its key and its interval are read from the same row.
+    Rows are those of facts: what a number is, its key and its interval are read from the same row. `day` is the day of
+    the facts where a page tells of several.
     """
 
-    def __init__(self, texts: Texts) -> None:
+    def __init__(self, texts: Texts, day: date | None = None) -> None:
         self._texts = texts
+        self._day = "" if day is None else Markup(' data-d="{}"').format(day.isoformat())
 
     def __call__(self, key: str, row: Mapping[str, object], *, plain: bool = False) -> str:
         """A number; a dash if there is none. `plain` leaves a plus away, where a word such as "more" says it."""
@@ -132,8 +136,8 @@ class Numbers:
             said = said.lstrip("+")
         if not self._texts.html:
             return said
-        return Markup('<button type="button" class="n" data-m="{}" data-k="{}" data-v="{}"{}>{}</button>').format(
-            key, keys_of(metric, row), _bare(float(value)), self._bounds(metric, row), said  # type: ignore[arg-type]
+        return Markup('<button type="button" class="n" data-m="{}" data-k="{}" data-v="{}"{}{}>{}</button>').format(
+            key, keys_of(metric, row), _bare(float(value)), self._bounds(metric, row), self._day, said  # type: ignore[arg-type]
         )  # fmt: skip
 
     def interval(self, key: str, row: Mapping[str, object], text: str = "interval", *, plain: bool = False) -> str:
@@ -155,10 +159,14 @@ class Numbers:
         return Markup(' data-i="{}"').format(self._texts("interval", **dict(zip(("low", "high"), said, strict=True))))
 
 
+def fact_of(metric: Metric) -> Fact:
+    """The fact that a number is a column of."""
+    return FACTS.get(metric.fact) or BETWEEN[metric.fact]
+
+
 def keys_of(metric: Metric, row: Mapping[str, object]) -> str:
     """The key values of a number's row, as a JSON list in the order of the fact's keys."""
-    fact = BETWEEN if metric.fact == BETWEEN.name else FACTS[metric.fact]
-    values = [row[name] for name in fact.keys]
+    values = [row[name] for name in fact_of(metric).keys]
     return json.dumps([v.isoformat() if isinstance(v, date) else v for v in values], ensure_ascii=False)
 
 

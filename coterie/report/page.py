@@ -12,9 +12,9 @@ import polars as pl
 
 from coterie.report.assemble import assemble
 from coterie.report.charts import charts_of, first_interest, size_history
-from coterie.report.facts import BETWEEN, FACTS, DayFacts
+from coterie.report.facts import DayFacts
 from coterie.report.names import community_name, interest_name, item_text
-from coterie.report.numbers import Metric, Numbers
+from coterie.report.numbers import Metric, Numbers, fact_of
 from coterie.report.sentences import how_far_to_trust, strategy_says, strategy_title, top_strategies, what_changed
 from coterie.report.texts import Language, Texts
 
@@ -81,7 +81,7 @@ def helpers(facts: DayFacts, t: Texts) -> dict[str, Callable[..., object]]:
     def tables_of(metric: Metric) -> tuple[str, ...]:
         if metric.direct:
             return (metric.direct,)
-        return BETWEEN.tables if metric.fact == BETWEEN.name else FACTS[metric.fact].tables
+        return fact_of(metric).tables
 
     return {
         "interest": interest,

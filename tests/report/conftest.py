@@ -1,6 +1,7 @@
 """Lakes and reports that several files of tests look at, made once."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import report_world as world
 from coterie.report import DayFacts, Language
 from coterie.taxonomy import load_taxonomy
 from resources.lake import Lake
-from resources.report_file import facts_of, report_of
+from resources.report_file import comparison_of, facts_of, report_of
 
 
 @cache
@@ -32,6 +33,12 @@ class Made:
 
     def html(self, language: Language = "en") -> str:
         return _html(self.lake, language)
+
+    def comparison(self) -> str:
+        first = world.LAST - timedelta(days=8)
+        return comparison_of(
+            self.lake, first, world.LAST, source="test", disclosure_size=world.K, taxonomy=load_taxonomy()
+        )
 
 
 @pytest.fixture(scope="session")

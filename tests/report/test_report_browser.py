@@ -79,16 +79,16 @@ def drawn(page: Any, name: str) -> Any:
     return plot
 
 
-def test_every_number_is_what_its_query_gives(usual: Made, open_page: Open) -> None:
-    page = open_page(usual.html())
+@pytest.mark.parametrize(("two_days", "kinds"), [(False, 40), (True, 8)])
+def test_every_number_is_what_its_query_gives(usual: Made, open_page: Open, two_days: bool, kinds: int) -> None:
+    page = open_page(usual.comparison() if two_days else usual.html())
     numbers = page.evaluate("""[...document.querySelectorAll("button.n")].map(button => {
-        const [metric, keys] = coterie.of(button);
-        return {metric, value: button.dataset.v, sql: coterie.origin(metric, keys).sql}})""")
-    assert len(numbers) > 200
+        const [metric, keys, day] = coterie.of(button);
+        return {metric, value: button.dataset.v, sql: coterie.origin(metric, keys, day).sql}})""")
     of: dict[str, list[dict[str, str]]] = {}
     for number in numbers:
         of.setdefault(number["metric"], []).append(number)
-    assert len(of) > 40
+    assert len(of) >= kinds
     # The first and the last of each kind: there are some hundreds.
     asked = {number["sql"]: number for found in of.values() for number in (found[0], found[-1])}
     with duckdb.connect(str(usual.lake.home / "coterie.duckdb"), read_only=True) as views:
@@ -194,7 +194,10 @@ def test_charts_answer_clicks_and_the_choice_of_an_interest(usual: Made, open_pa
     plot.locator(".mark-area path").last.click(force=True)
     assert page.locator(".trace-column").inner_text() == "moves.users_rounded"
     page.keyboard.press("Escape")
-    drawn(page, "days")
+    drawn(page, "days").locator(".role-mark.mark-symbol path").last.click(force=True)
+    assert re.fullmatch(r"[\d.]+%", page.locator(".trace-value").inner_text())
+    assert f"day = date '{world.LAST}'" in page.locator(".trace-sql").inner_text()
+    page.keyboard.press("Escape")
     before = page.evaluate("coterie.views.days.signal('interest')")
     page.locator("#interest").select_option(world.interests()[4][0])
     assert page.evaluate("coterie.views.days.signal('interest')") == world.interests()[4][0] != before
@@ -210,6 +213,16 @@ def test_numbers_of_a_table_are_reached_by_arrows(usual: Made, open_page: Open) 
         page.keyboard.press(key)
         assert page.evaluate("document.activeElement.dataset.m") == metric
     assert page.evaluate("document.activeElement.closest('tr').rowIndex") == 2
+
+
+def test_two_days_open_clean_and_axe_finds_nothing(usual: Made, open_page: Open) -> None:
+    page = open_page(usual.comparison(), PHONE, dark=True, axe=True)
+    drawn(page, "river").locator(".mark-area path").last.click(force=True)
+    assert page.locator(".trace-column").inner_text() == "moves_between.users_rounded"
+    page.keyboard.press("Escape")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    assert [v["id"] for v in page.evaluate("axe.run(document)")["violations"]] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 @pytest.mark.parametrize(("size", "dark", "language"), [(DESK, False, "en"), (PHONE, True, "zh")])

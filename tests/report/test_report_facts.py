@@ -1,5 +1,6 @@
 """The report's queries on tables whose answer is known."""
 
+import re
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -154,9 +155,14 @@ def test_two_days_side_by_side(usual: Made) -> None:
     first = world.LAST - timedelta(days=8)
     html = comparison_of(usual.lake, first, world.LAST, source="test", disclosure_size=world.K)
     assert "20 May 2024 against 12 May 2024" in html
-    assert "5 communities are real, 6 on the earlier day; 0 of today" in html
+    said = re.sub("<[^>]+>", "", html)
+    assert "5 communities are real, 6 on the earlier day; 0 of today" in said
+    assert "About 175 people engaged with something, 180 on the earlier day: −3%." in said
+    assert "10 suggestions now, 0 then; 0 are the same." in said
     usual.lake.refresh_views()
     with duckdb.connect(str(usual.lake.home / "coterie.duckdb"), read_only=True) as views:
-        moved = views.sql(BETWEEN.sql, params={"before": first, "day": world.LAST, "k": world.K}).fetchall()
+        moved = views.sql(
+            BETWEEN["moves_between"].sql, params={"before": first, "day": world.LAST, "k": world.K}
+        ).fetchall()
     assert ("c01", "c02", 25) in moved
     assert all(source == target for source, target, _ in moved if (source, target) != ("c01", "c02"))

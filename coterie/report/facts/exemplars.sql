@@ -5,15 +5,14 @@ with members as (
     select user_id, community_id from memberships where day = $day and is_primary
 ),
 
-acts as (
-    select distinct user_id, item_id
-    from engagement
-    where day between $day - 6 and $day and strength > 0
+taken as (
+    select user_id, item_id from engagement where day between $day - 6 and $day and strength > 0
 ),
 
 active as (
-    select members.community_id, count(distinct acts.user_id) as users
-    from acts left join members on acts.user_id = members.user_id
+    select members.community_id, count(*) as users
+    from (select distinct user_id from taken) as users
+    left join members on users.user_id = members.user_id
     group by members.community_id
 ),
 
@@ -21,9 +20,36 @@ everyone as (
     select cast(sum(users) as bigint) as users from active
 ),
 
+-- First by engagements, of which a user may have one a day: a few candidates for each community, so that only their
+-- users have to be told apart.
+engagements as (
+    select taken.item_id, members.community_id, count(*) as n
+    from taken left join members on taken.user_id = members.user_id
+    group by taken.item_id, members.community_id
+),
+
+candidates as (
+    select item_id, community_id
+    from (
+        select *, sum(n) over (partition by item_id) as total from engagements
+    )
+    where community_id is not null and n >= $k
+    qualify row_number() over (
+        partition by community_id order by ln(n / (total - n + $k)) - 1.645 * sqrt(1 / n + 1 / (total - n + $k)) desc, item_id
+    ) <= 50
+),
+
+acts as (
+    select distinct user_id, item_id
+    from taken
+    where item_id in (select item_id from candidates)
+),
+
 counts as (
     select acts.item_id, members.community_id, count(*) as users
-    from acts inner join members on acts.user_id = members.user_id
+    from acts
+    inner join members on acts.user_id = members.user_id
+    inner join candidates on acts.item_id = candidates.item_id and members.community_id = candidates.community_id
     group by acts.item_id, members.community_id
 ),
 

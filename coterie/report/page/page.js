@@ -13,25 +13,26 @@
     return /^(day|issued_on)$/.test(key) ? "date " + quoted : quoted;
   };
   const condition = (key, value) => (value === null ? `${key} is null` : `${key} = ${literal(value, key)}`);
-  const filled = (sql) =>
-    Object.entries(data.parameters).reduce((text, [name, value]) => text.replaceAll("$" + name, value), sql);
+  const filled = (sql, parameters) =>
+    Object.entries(parameters).reduce((text, [name, value]) => text.replaceAll("$" + name, value), sql);
 
-  function origin(key, keys) {
+  function origin(key, keys, on) {
     const metric = data.metrics[key], fact = data.facts[metric.fact];
+    const parameters = { ...data.parameters, ...(on ? { day: `date '${on}'` } : {}) };
     const columns = [metric.column, metric.low, metric.high].filter(Boolean).join(", ");
     const where = fact.keys.map((name, n) => condition(name, keys[n]));
     if (metric.direct) {
-      const day = fact.keys.includes("day") ? [] : [`day = ${data.parameters.day}`];
+      const day = fact.keys.includes("day") ? [] : [`day = ${parameters.day}`];
       return { metric, fact, sql: `select ${columns}\nfrom ${metric.direct}\nwhere ${[...day, ...where].join("\n  and ")}` };
     }
-    const body = filled(fact.sql).replaceAll("\n", "\n    ");
+    const body = filled(fact.sql, parameters).replaceAll("\n", "\n    ");
     const rest = where.length ? `\nwhere ${where.join("\n  and ")}` : "";
     return { metric, fact, sql: `with fact as (\n    ${body}\n)\n\nselect ${columns}\nfrom fact${rest}` };
   }
 
   const dialog = one("#trace");
-  function show(key, keys, value, interval) {
-    const { metric, fact, sql } = origin(key, keys);
+  function show(key, keys, on, value, interval) {
+    const { metric, fact, sql } = origin(key, keys, on);
     one(".trace-value", dialog).textContent = value;
     one(".trace-interval", dialog).textContent = interval || "";
     all(".trace-has-interval", dialog).forEach((part) => (part.hidden = !interval));
@@ -52,7 +53,7 @@
     }
   });
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
-  const of = (button) => [button.dataset.m, JSON.parse(button.dataset.k)];
+  const of = (button) => [button.dataset.m, JSON.parse(button.dataset.k), button.dataset.d];
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("button.n");
     if (button) show(...of(button), button.textContent, button.dataset.i);
@@ -187,16 +188,11 @@
       if (datum?.goto) location.hash = datum.goto;
       else if (trace) {
         const cut = trace.indexOf("|"), key = trace.slice(0, cut);
-        show(key, JSON.parse(trace.slice(cut + 1)), datum.said || valueOf(key, datum), datum.interval);
+        show(key, JSON.parse(trace.slice(cut + 1)), undefined, String(datum.said ?? datum.people ?? datum.rows ?? datum.members), datum.interval);
       }
     });
     plot.dataset.drawn = "yes";
   }
-  const valueOf = (key, datum) => {
-    const share = (value) => (value * 100).toFixed(1) + "%";
-    if (key === "interest_days.share") return share(datum.share);
-    return String(datum.people ?? datum.rows ?? datum.members ?? "");
-  };
   const drawIn = (part) => Promise.all(all(".plot", part).map(draw));
   // Called by the last script, when the drawing library is there: first what is seen, the rest when there is time.
   function begin() {
