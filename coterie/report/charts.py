@@ -6,7 +6,7 @@ A row of a chart's data may hold `trace` (metric, a bar, keys as JSON): a click 
 origin; or `goto`: the click goes there.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import altair as alt
@@ -27,6 +27,7 @@ VERDICTS = {"real": (BLUE, "circle"), "weak": (GREY, "square"), "artefact": (ORA
 TRENDS = {"rising": BLUE, "falling": ORANGE, "steady": GREY}
 MOVES = {"stayed": GREY, "moved": ORANGE, "arrived": BLUE, "left": PURPLE}
 MOST_BARS = 15
+LEAST_EXTENT = 1.0  # of the map, in the unit of its places
 LINES_EACH = 2  # lines of the map from each community, to those that share most with it
 BAR = 26
 
@@ -117,10 +118,13 @@ def community_map(facts: DayFacts, t: Texts) -> Spec | None:
     return _spec(alt.layer(rules, circles, names), height=540 if len(nodes) <= 15 else 720)
 
 
-def _extent(rows: Iterable[Mapping[str, Any]], axis: str) -> list[float]:
+def _extent(rows: Collection[Mapping[str, Any]], axis: str) -> list[float]:
     """From the edge of the first circle to that of the last; the page widens one axis so that circles stay round."""
-    ends = [(row[axis] - row["radius"], row[axis] + row["radius"]) for row in rows]
-    return [round(min(low for low, _ in ends) - NAME_HEIGHT, 4), round(max(high for _, high in ends) + 0.02, 4)]
+    low = min(row[axis] - row["radius"] for row in rows) - NAME_HEIGHT
+    high = max(row[axis] + row["radius"] for row in rows) + 0.02
+    # One or two communities do not fill the whole map.
+    spare = max(0.0, LEAST_EXTENT - (high - low)) / 2
+    return [round(low - spare, 4), round(high + spare, 4)]
 
 
 def _nearest(neighbours: pl.DataFrame, present: set[str]) -> list[tuple[str, str, float]]:
@@ -170,15 +174,16 @@ def movement(moves: pl.DataFrame, facts: DayFacts, t: Texts, *, earlier: DayFact
         }
         for bar in drawn.bars
     ]  # fmt: skip
+    # A community is named where it was last: on the last day, or where its row ends.
+    ends = {bar.community: bar for bar in drawn.bars if bar.community is not None}
     last = [
         {
-            "x": 0.03,
+            "x": bar.x + 0.03,
             "y": (bar.low + max(bar.high, bar.low + drawn.slot)) / 2,
             "name": called(bar.community),
             "goto": f"#c-{bar.community}",
         }
-        for bar in drawn.bars
-        if bar.x == 0 and bar.community is not None
+        for bar in ends.values()
     ]
     first = min(bar["x"] for bar in bars)
     days = {round(bar.x): bar.day for bar in drawn.bars}

@@ -46,7 +46,7 @@ def render_comparison(
         title=t("compare.title", source=after.source, **days),
         heading=t("compare.heading", **days),
         subtitle=after.source,
-        parts=("today", "communities", "movement", "interests", "strategies"),
+        parts=("changed", "communities", "movement", "interests", "strategies"),
         k=after.disclosure_size,
         days=days,
         changed=sentences(before, after, between, t),

@@ -6,8 +6,12 @@ Belongs here: positions. Does not belong here: drawing.
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
-ROUNDS = 400
+Array = NDArray[np.float64]
+
+ROUNDS = 400  # of pushing circles apart
+MAJORISATIONS, POWERS = 300, 200
 FILL = 0.3  # what all circles together cover, in the same unit as places
 LARGEST = 0.14  # of a circle's radius
 WIDTH = 1.7  # how much wider than high the map is
@@ -19,8 +23,9 @@ MARGIN = 0.01
 def positions(communities: pl.DataFrame, neighbours: pl.DataFrame) -> pl.DataFrame:
     """Places of communities on a map that is wider than high.
 
-    Classical multidimensional scaling (Torgerson 1952) of 1 - overlap, then circles are pushed apart until neither
-    circles nor their names cover one another. Signs are fixed, so equal tables give equal maps.
+    Multidimensional scaling of the ranks of 1 - overlap, by stress majorisation (SMACOF; de Leeuw 1977) from the
+    classical solution (Torgerson 1952); then circles are pushed apart until neither circles nor their names cover one
+    another. Sums are numpy's own, not those of a library of linear algebra, whose order depends on threads.
 
     Args:
         communities: community_id and users_rounded (pl.Int64), in any order.
@@ -42,32 +47,61 @@ def positions(communities: pl.DataFrame, neighbours: pl.DataFrame) -> pl.DataFra
     radius = np.sqrt(rows["users_rounded"].to_numpy().astype(float))
     radius *= np.sqrt(FILL / np.pi / np.sum(radius**2))
     radius = np.minimum(radius, LARGEST)
-    places = _apart(_unit(_scaled(distance)) * [WIDTH, 1.0], radius)
+    places = _apart(_unit(_scaled(_ranks(distance))) * [WIDTH, 1.0], radius)
     return pl.DataFrame(
         {"community_id": ids, "x": places[:, 0].round(4), "y": places[:, 1].round(4), "radius": radius.round(5)}
     )
 
 
-def _scaled(distance: NDArray[np.float64]) -> NDArray[np.float64]:
+def _ranks(distance: Array) -> Array:
+    """Ranks of distances between different communities, 0 to 1: which pair is nearer counts, not by how much."""
     n = len(distance)
-    centre = np.eye(n) - 1.0 / n
-    values, vectors = np.linalg.eigh(-0.5 * centre @ distance**2 @ centre)
-    places = np.zeros((n, 2))
-    for axis in range(min(2, n)):
-        vector = vectors[:, -1 - axis] * np.sqrt(max(values[-1 - axis], 0.0))
-        # An eigenvector's sign means nothing: its largest part is made positive. The rounding makes ties ties.
-        strongest = int(np.argmax(np.abs(vector).round(9)))
-        places[:, axis] = vector if vector[strongest] >= 0 else -vector
+    upper = np.triu_indices(n, 1)
+    out = np.zeros((n, n))
+    out[upper] = rankdata(distance[upper].round(6)) / max(1, len(upper[0]))
+    return out + out.T
+
+
+def _scaled(distance: Array) -> Array:
+    n = len(distance)
+    places = _classical(distance)
+    for _ in range(MAJORISATIONS):
+        step = places[:, None, :] - places[None, :, :]
+        length = np.hypot(step[..., 0], step[..., 1])
+        pull = -np.divide(distance, length, out=np.zeros_like(distance), where=length > 1e-12)
+        np.fill_diagonal(pull, 0.0)
+        np.fill_diagonal(pull, -pull.sum(axis=1))
+        places = np.einsum("ij,jk->ik", pull, places) / n
     return places
 
 
-def _unit(places: NDArray[np.float64]) -> NDArray[np.float64]:
+def _classical(distance: Array) -> Array:
+    """Torgerson's solution by power iteration, from a start that is always the same."""
+    n = len(distance)
+    centred = -0.5 * distance**2
+    centred = centred - centred.mean(axis=0) - centred.mean(axis=1)[:, None] + centred.mean()
+    places = np.zeros((n, 2))
+    for axis in range(2):
+        vector = np.cos(2.399963 * np.arange(1, n + 1) * (axis + 1))
+        value = 0.0
+        for _ in range(POWERS):
+            pushed = np.einsum("ij,j->i", centred, vector)
+            value = float(np.sqrt((pushed**2).sum()))
+            if value < 1e-12:
+                break
+            vector = pushed / value
+        places[:, axis] = vector * np.sqrt(value)
+        centred = centred - value * vector[:, None] * vector[None, :]
+    return places
+
+
+def _unit(places: Array) -> Array:
     low, span = places.min(axis=0), np.ptp(places, axis=0)
-    out: NDArray[np.float64] = np.where(span > 1e-9, (places - low) / np.where(span > 1e-9, span, 1.0), 0.5)
+    out: Array = np.where(span > 1e-9, (places - low) / np.where(span > 1e-9, span, 1.0), 0.5)
     return out
 
 
-def _apart(places: NDArray[np.float64], radius: NDArray[np.float64]) -> NDArray[np.float64]:
+def _apart(places: Array, radius: Array) -> Array:
     n = len(places)
     # Circles at the very same place are told apart by their order, on a spiral.
     turn = np.arange(n) * 2.399963

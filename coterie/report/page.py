@@ -52,6 +52,7 @@ def render(facts: DayFacts, language: Language = "en") -> str:
         communities=_communities(facts, t),
         profiles=profiles,
         moves=_moves_of_today(facts),
+        events=_events(facts, t),
         river_days=facts["moves"]["day"].n_unique() + 1,
         trends=_by_q(facts["trends"].filter(pl.col("users_rounded").is_not_null())),
         interest_choices=_choices(facts),
@@ -125,6 +126,14 @@ def _wants(facts: DayFacts) -> dict[str, list[str]]:
 def _moves_of_today(facts: DayFacts) -> Rows:
     today = facts["moves"].filter(pl.col("day") == facts.day, ~pl.col("source").eq_missing(pl.col("target")))
     return today.sort("users_rounded", "source", "target", descending=[True, False, False]).to_dicts()
+
+
+def _events(facts: DayFacts, t: Texts) -> list[tuple[date, str, str]]:
+    """Day, community and what happened, latest first; that all began on the first day of all is no news."""
+    first = facts["history"]["day"].min() or facts.day
+    lineage = facts["lineage"].filter((pl.col("event") != "born") | (pl.col("day") != first))
+    latest = lineage.sort("day", "community_id", "event", descending=[True, False, False])
+    return [(event["day"], event["community_id"], says_event(event, facts, t)) for event in latest.to_dicts()]
 
 
 def _by_q(trends: pl.DataFrame) -> Rows:
@@ -213,6 +222,6 @@ def says_event(event: Mapping[str, Any], facts: DayFacts, t: Texts) -> str:
     called = {i: community_name(n, facts.names) for i, n in facts["history"].select("community_id", "name").iter_rows()}
     others = [called[i] for i in json.loads(event["from_ids"] or "[]") if i in called and i != event["community_id"]]
     kind = event["event"]
-    if others and t.has(f"event_says.{kind}") and kind != "born":
+    if others and kind in {"split", "merged"}:
         return t(f"event_says.{kind}", names=t.listed(others))
-    return t("event_says.died_alone" if kind == "died" else "event_says.born" if kind == "born" else f"event.{kind}")
+    return t(f"event_says.{kind}") if kind in {"born", "died"} else t(f"event.{kind}") + str(t.get("first.stop"))

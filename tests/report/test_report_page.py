@@ -114,6 +114,12 @@ def test_a_usual_day_says_what_changed_with_its_uncertainty(usual: Made) -> None
     assert "That is as good as promised." in trust
 
 
+def test_what_happened_to_communities_is_told_and_the_beginning_of_all_is_no_news(usual: Made) -> None:
+    page = Elements(usual.html())
+    assert f"20 May 2024: {world.interests()[2][2]} & {world.interests()[52][2]}. Took in" in page.text
+    assert "12 May 2024:" not in page.text.split("Births, splits")[1].split("Interests")[0]
+
+
 def test_chinese_has_chinese_names(usual: Made) -> None:
     html = usual.html("zh")
     assert '<html lang="zh-Hant">' in html
