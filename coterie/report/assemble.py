@@ -55,7 +55,10 @@ def _data(t: Texts, charts: Mapping[str, Any], parameters: Mapping[str, str]) ->
         "charts": charts,
         "whole": _whole(charts.get("map")),
         "parameters": parameters,
-        "words": {"copy": t("trace.copy"), "copied": t("trace.copied"), "found": t("communities.found", n="{n}", all="{all}")},
+        "words": {
+            "copy": t("trace.copy"), "copied": t("trace.copied"),
+            "found": t("communities.found", n="{n}", all="{all}"), "interval": t("interval", low="{low}", high="{high}"),
+        },
         "facts": {name: {"keys": fact.keys, "tables": fact.tables, "sql": fact.sql} for name, fact in facts.items()},
         "metrics": {
             key: {

@@ -27,6 +27,7 @@ VERDICTS = {"real": (BLUE, "circle"), "weak": (GREY, "square"), "artefact": (ORA
 TRENDS = {"rising": BLUE, "falling": ORANGE, "steady": GREY}
 MOVES = {"stayed": GREY, "moved": ORANGE, "arrived": BLUE, "left": PURPLE}
 MOST_BARS = 15
+MOST_SCORES = 300
 LEAST_EXTENT = 1.0  # of the map, in the unit of its places
 LINES_EACH = 2  # lines of the map from each community, to those that share most with it
 BAR = 26
@@ -186,11 +187,12 @@ def movement(moves: pl.DataFrame, facts: DayFacts, t: Texts, *, earlier: DayFact
         for bar in ends.values()
     ]
     first = min(bar["x"] for bar in bars)
+    room = max(0.6, -first * 0.36)  # to the right of the last column, for names
     days = {round(bar.x): bar.day for bar in drawn.bars}
     where = "{" + ",".join(f"'{x}': '{day.isoformat()[5:]}'" for x, day in sorted(days.items())) + "}"
     x_axis = alt.Axis(values=sorted(days), labelExpr=f"({where})[toString(datum.value)]", title=None, grid=False,
                       domain=False, ticks=False)  # fmt: skip
-    x = alt.X("x:Q", axis=x_axis, scale=alt.Scale(domain=[first - 0.02, max(0.9, -first * 0.28)], nice=False))
+    x = alt.X("x:Q", axis=x_axis, scale=alt.Scale(domain=[first - 0.02, room], nice=False))
     y = alt.Y("low:Q", axis=None, scale=alt.Scale(domain=[0, drawn.height], nice=False, reverse=True))
     hover = alt.selection_point(name="hover", on="pointerover", fields=["band"], empty=False, clear="pointerout")
     kinds = [t(f"movement.{kind}") for kind in MOVES]
@@ -205,7 +207,8 @@ def movement(moves: pl.DataFrame, facts: DayFacts, t: Texts, *, earlier: DayFact
         x=x, x2="x2:Q", y=alt.Y("y:Q", axis=None), y2="y2:Q",
         tooltip=_tips(t, name="communities.name", people="movement.people", day="data.day"),
     )  # fmt: skip
-    names = alt.Chart(alt.Data(values=last)).mark_text(align="left", dx=4, fontSize=11, limit=190, cursor="pointer").encode(
+    names = alt.Chart(alt.Data(values=last)).mark_text(align="left", dx=4, fontSize=11, cursor="pointer",
+        limit=alt.expr(f"{(room - 0.03) / (room - first):.3f} * width - 6"),).encode(
         x=x, y=alt.Y("y:Q", axis=None), text="name:N"
     )  # fmt: skip
     return _spec(alt.layer(flows, columns, names), height=min(1200, max(320, 26 * drawn.rows)))
@@ -348,7 +351,7 @@ def scores(facts: DayFacts, t: Texts) -> Spec | None:
             "interest": facts.names.words.get(row["interest"], row["interest"]),
             **_number("scores.realised", row, t),
         }
-        for row in known.tail(400).iter_rows(named=True)
+        for row in known.tail(MOST_SCORES).iter_rows(named=True)
     ]  # fmt: skip
     ends = [min(row["predicted"] for row in rows), max(row["predicted"] for row in rows)]
     line = alt.Chart(alt.Data(values=[{"a": v} for v in ends])).mark_line(color=GREY, strokeDash=[4, 4]).encode(

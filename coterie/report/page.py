@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from coterie.report.assemble import assemble
-from coterie.report.charts import charts_of, first_interest, size_history
+from coterie.report.charts import MOST_SCORES, charts_of, first_interest, size_history
 from coterie.report.facts import DayFacts
 from coterie.report.names import community_name, interest_name, item_text
 from coterie.report.numbers import Metric, Numbers, fact_of
@@ -62,7 +62,7 @@ def render(facts: DayFacts, language: Language = "en") -> str:
         filters=_filters(board, t),
         record=facts["record"].to_dicts(),
         calibration=facts["calibration"].to_dicts(),
-        scored=facts["scores"].height,
+        scored=_scored(facts),
         quality=facts["quality"].sort("day", descending=True).to_dicts(),
         quality_today=facts.row("quality", day=facts.day),
         rejects=facts["rejects"].to_dicts(),
@@ -166,6 +166,15 @@ def says_status(status: str, t: Texts) -> str:
     digits = "".join(c for c in reason if c.isdigit())
     known = t.get("reasons").get(reason.replace(digits, "{n}") if digits else reason)
     return t("status.withheld") + ": " + (known.format(n=digits) if known else reason)
+
+
+def _scored(facts: DayFacts) -> Rows:
+    """Suggestions that were measured again, latest first: those that the chart shows."""
+    rows = facts["scores"].filter(pl.col("realised").is_not_null()).tail(MOST_SCORES).reverse().to_dicts()
+    for row in rows:
+        row["called"] = facts.names.words.get(row["interest"], row["interest"])
+        row["place"] = community_name(row["community"], facts.names)
+    return rows
 
 
 def _filters(board: Rows, t: Texts) -> list[tuple[str, list[tuple[str, str]]]]:

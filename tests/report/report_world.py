@@ -153,7 +153,12 @@ def _tables(day: date, n: int, communities: int, days: int, verdict: str) -> dic
              "users_per_arm": 300, "days": 9, "alpha_adjusted": 0.05, "metrics": "{}"} for s in strategies
         ],
         "strategy_scorecard": _scores(day, n, ids, known) if verdict == "real" and n >= 8 else [],
-        "label_quality": [],
+        "label_quality": [
+            {"interest_id": known[i][0], "labeller": "local", "model": "local-3", "prompt_version": "",
+             "taxonomy_version": "t", "texts": 40, "precision": 0.8, "precision_low": 0.7, "precision_high": 0.9,
+             "recall": None if i else 0.5, "recall_low": None if i else 0.4, "recall_high": None if i else 0.6}
+            for i in range(2)
+        ] if n == days - 1 else [],
     }  # fmt: skip
 
 

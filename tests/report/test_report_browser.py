@@ -89,8 +89,8 @@ def test_every_number_is_what_its_query_gives(usual: Made, open_page: Open, two_
     for number in numbers:
         of.setdefault(number["metric"], []).append(number)
     assert len(of) >= kinds
-    # The first and the last of each kind: there are some hundreds.
-    asked = {number["sql"]: number for found in of.values() for number in (found[0], found[-1])}
+    # One of each kind, from the middle: there are some hundreds.
+    asked = {found[len(found) // 2]["sql"]: found[len(found) // 2] for found in of.values()}
     with duckdb.connect(str(usual.lake.home / "coterie.duckdb"), read_only=True) as views:
         for sql, number in asked.items():
             rows = views.sql(sql).fetchall()
@@ -151,7 +151,7 @@ def test_what_is_hostile_is_shown_as_text(usual: Made, open_page: Open) -> None:
     drawn(page, "c-c00")
     page.evaluate("location.hash = ''")
     plot = drawn(page, "map")
-    assert "<script>alert(" in plot.inner_text(), "as far as there is room"
+    assert "<script>al" in plot.inner_text(), "as far as there is room"
     plot.locator(".role-mark.mark-symbol path").first.hover()
     tip = page.locator("#vg-tooltip-element.visible")
     tip.wait_for()
@@ -182,7 +182,7 @@ def test_the_board_is_filtered_and_sorted(usual: Made, open_page: Open) -> None:
 
 def test_charts_answer_clicks_and_the_choice_of_an_interest(usual: Made, open_page: Open) -> None:
     page = open_page(usual.html())
-    for name in ("trends", "gaps", "effects", "scores", "quality", "calibration"):
+    for name in ("trends", "gaps", "effects", "scores", "quality", "calibration", "gold"):
         plot = drawn(page, name)
         plot.locator(".role-mark.mark-symbol path, .role-mark.mark-rect path").last.click(force=True)
         dialog = page.locator("#trace")
@@ -201,6 +201,9 @@ def test_charts_answer_clicks_and_the_choice_of_an_interest(usual: Made, open_pa
     before = page.evaluate("coterie.views.days.signal('interest')")
     page.locator("#interest").select_option(world.interests()[4][0])
     assert page.evaluate("coterie.views.days.signal('interest')") == world.interests()[4][0] != before
+    numbers = page.locator("#days-table .n")
+    assert numbers.count() == 9
+    assert json.loads(numbers.first.get_attribute("data-k")) == [str(world.LAST), world.interests()[4][0]]
 
 
 def test_numbers_of_a_table_are_reached_by_arrows(usual: Made, open_page: Open) -> None:
@@ -234,7 +237,7 @@ def test_axe_finds_nothing(usual: Made, open_page: Open, size: tuple[int, int], 
     for place in ("", "#c-c02"):
         page.evaluate(f"location.hash = '{place}'")
         page.wait_for_function(f"document.querySelectorAll('.profile.open').length === {int(bool(place))}")
-        found = page.evaluate("axe.run(document)")
+        found = page.evaluate("place => axe.run(place || document)", place)
         assert [(v["id"], v["nodes"][0]["html"]) for v in found["violations"]] == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"
 

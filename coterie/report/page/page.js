@@ -134,7 +134,33 @@
         table.tBodies[0].append(...rows);
       })));
   const interest = one("#interest");
-  interest?.addEventListener("input", () => views.days?.signal("interest", interest.value).runAsync());
+  const percent = (value) => (value * 100).toFixed(1) + "%";
+  function tabulate() {
+    const rows = data.charts.days.data.values.filter((row) => row.i === interest.value).reverse().map((row, n) => {
+      const line = document.createElement("tr"), day = document.createElement("th"), number = document.createElement("button");
+      const interval = data.words.interval.replace("{low}", percent(row.low)).replace("{high}", percent(row.high));
+      day.scope = "row";
+      day.textContent = row.d;
+      number.type = "button";
+      number.className = "n";
+      number.tabIndex = n ? -1 : 0;
+      Object.assign(number.dataset, { m: "interest_days.share", k: JSON.stringify([row.d, row.i]), v: row.share, i: interval });
+      number.textContent = percent(row.share);
+      line.append(day);
+      [number, interval].forEach((part) => {
+        const cell = line.insertCell();
+        cell.className = "r";
+        cell.append(part);
+      });
+      return line;
+    });
+    one("#days-table tbody").replaceChildren(...rows);
+  }
+  interest?.addEventListener("input", () => {
+    tabulate();
+    views.days?.signal("interest", interest.value).runAsync();
+  });
+  if (interest) tabulate();
   all("[data-zoom]").forEach((button) =>
     button.addEventListener("click", () => {
       const view = views.map, by = Number(button.dataset.zoom);
@@ -162,10 +188,12 @@
   let fitted = {};
   function fit(spec, width) {
     const size = { x: width, y: spec.height }, span = (axis) => data.whole[axis][1] - data.whole[axis][0];
-    const scale = Math.min(size.x / span("x"), size.y / span("y"));
-    size.y = spec.height = Math.min(spec.height, Math.ceil(span("y") * scale));
+    const name = 30; // pixels below the lowest circle, for two lines
+    const scale = Math.min(size.x / span("x"), (size.y - name) / span("y"));
+    size.y = spec.height = Math.min(spec.height, Math.ceil(span("y") * scale) + name);
     for (const axis of ["x", "y"]) {
-      const middle = (data.whole[axis][0] + data.whole[axis][1]) / 2, half = size[axis] / scale / 2;
+      const down = axis === "y" ? name / scale / 2 : 0;
+      const middle = (data.whole[axis][0] + data.whole[axis][1]) / 2 - down, half = size[axis] / scale / 2;
       fitted[axis] = [middle - half, middle + half];
     }
     spec.layer.forEach((layer) => ["x", "y"].forEach((axis) => (layer.encoding[axis].scale.domain = fitted[axis])));
