@@ -241,8 +241,7 @@ def interest_days(facts: DayFacts, t: Texts) -> Spec | None:
         return None
     rows = [
         {"i": row["interest_id"], "day": row["day"].isoformat(), "d": row["day"].isoformat(),
-         "share": row["share"], "low": row["share_low"],
-         "high": row["share_high"]}
+         "share": row["share"], "low": row["share_low"], "high": row["share_high"]}
         for row in days.iter_rows(named=True)
     ]  # fmt: skip
     chosen = alt.param(name="interest", value=first_interest(facts))
@@ -251,7 +250,7 @@ def interest_days(facts: DayFacts, t: Texts) -> Spec | None:
     base = (
         alt.Chart(alt.Data(values=rows)).transform_filter("datum.i === interest")
         .transform_calculate(said="format(datum.share, '.1%')", interval=_interval_of(t), trace=trace)
-        .encode(x=alt.X("day:T", title=None, axis=alt.Axis(format="%m-%d", grid=False, tickCount=6)))
+        .encode(x=_days(ticks=6))
     )  # fmt: skip
     y = alt.Y("low:Q", title=t("interests.axis_share"), axis=alt.Axis(format=".0%"), scale=alt.Scale(zero=True))
     band = base.mark_area(opacity=0.3, color=BLUE, line=False).encode(y=y, y2="high:Q")
@@ -416,17 +415,16 @@ def size_history(facts: DayFacts, community_id: str, t: Texts) -> Spec | None:
     if known.height < 2:
         return None
     rows = [
-        {"day": row["day"].isoformat(), "members": row["users_rounded"],
+        {"day": row["day"].isoformat(), "d": row["day"].isoformat(), "members": row["users_rounded"],
          "trace": f"history.users_rounded|{keys_of(METRICS['history.users_rounded'], row)}"}
         for row in known.iter_rows(named=True)
     ]  # fmt: skip
     chart = alt.Chart(alt.Data(values=rows)).mark_line(
         color=BLUE, point={"filled": True, "size": 40, "color": BLUE, "cursor": "pointer"}
     ).encode(
-        x=alt.X("day:T", title=None, axis=alt.Axis(format="%m-%d", grid=False, tickCount=5)),
+        x=_days(ticks=5),
         y=alt.Y("members:Q", title=t("communities.members"), axis=alt.Axis(tickCount=4)),
-        tooltip=[alt.Tooltip("day:T", title=t("data.day"), format="%Y-%m-%d"),
-                 alt.Tooltip("members:Q", title=t("communities.members"))],
+        tooltip=_tips(t, d="data.day", members="communities.members"),
     )  # fmt: skip
     return _spec(chart, height=160)
 
@@ -439,6 +437,12 @@ def _number(metric: str, row: Mapping[str, Any], t: Texts) -> dict[str, str]:
     if low is not None and high is not None:
         interval = t("interval", low=written(low, of.written), high=written(high, of.written))
     return {"said": written(row[of.column], of.written), "interval": interval, "trace": f"{metric}|{keys_of(of, row)}"}
+
+
+def _days(*, ticks: int) -> alt.X:
+    """An axis of days. A day is a date, wherever the reader's clock stands."""
+    axis = alt.Axis(format="%m-%d", grid=False, tickCount=ticks)
+    return alt.X("day:T", title=None, scale=alt.Scale(type="utc"), axis=axis)
 
 
 def _tips(t: Texts, **columns: str) -> list[alt.Tooltip]:

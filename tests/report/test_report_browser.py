@@ -51,7 +51,10 @@ def open_page(browser: Any, pages: Path) -> Iterator[Open]:
         path.write_text(html, encoding="utf-8")
         # The page's own rule would keep axe out, too; everywhere else it stands.
         context = browser.new_context(
-            viewport={"width": size[0], "height": size[1]}, color_scheme="dark" if dark else "light", bypass_csp=axe
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme="dark" if dark else "light",
+            bypass_csp=axe,
+            timezone_id="America/Los_Angeles",
         )
         contexts.append(context)
         page = context.new_page()
@@ -194,6 +197,10 @@ def test_charts_answer_clicks_and_the_choice_of_an_interest(usual: Made, open_pa
     plot.locator(".mark-area path").last.click(force=True)
     assert page.locator(".trace-column").inner_text() == "moves.users_rounded"
     page.keyboard.press("Escape")
+    for name in ("days", "quality"):
+        labels = drawn(page, name).locator(".role-axis-label text").all_text_contents()
+        assert "05-20" in labels, "days are days, also where the clock is behind"
+        assert "05-11" not in labels
     drawn(page, "days").locator(".role-mark.mark-symbol path").last.click(force=True)
     assert re.fullmatch(r"[\d.]+%", page.locator(".trace-value").inner_text())
     assert f"day = date '{world.LAST}'" in page.locator(".trace-sql").inner_text()

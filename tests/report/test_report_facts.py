@@ -14,7 +14,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from coterie.report import BETWEEN, FACTS
 from resources.lake import Lake
-from resources.report_file import comparison_of, facts_of
+from resources.report_file import comparison_of, facts_of, report_of
 
 DAY = date(2024, 5, 2)
 BEFORE = date(2024, 5, 1)
@@ -121,7 +121,16 @@ def test_the_gap_has_the_error_of_a_ratio_over_users(lake: Lake) -> None:
     wanted = np.sqrt(((strengths[:, 0] - share * totals) ** 2).sum()) / totals.sum()
     offered = np.sqrt(0.25 / 2 + 0.25)
     row = ask(lake, "gaps").filter(pl.col("interest_id") == "x").row(0, named=True)
-    assert row["gap_high"] - row["gap"] == pytest.approx(1.645 * np.hypot(wanted, offered), abs=0.001)
+    assert row["gap_high"] - row["gap"] == pytest.approx(1.645 * np.hypot(wanted, offered), abs=0.006)
+
+
+def test_a_ratio_of_nothing_is_no_number(lake: Lake) -> None:
+    row = {"interest_id": "x", "domain": "d", "interest": "x", "users_rounded": 60, "demand_share": 0.4,
+           "supply_share": 0.5, "gap": -0.1, "trend": "steady"}  # fmt: skip
+    world.put(lake, DAY, mart_interest_trends=[row])
+    found = ask(lake, "gaps").row(0, named=True)
+    assert (found["gap"], found["gap_low"], found["gap_high"]) == (-0.1, None, None), "nobody engaged, nothing was new"
+    assert "Supply and demand" in report_of(lake, DAY, source="t", disclosure_size=20)
 
 
 def test_shares_by_day_have_wilsons_interval(usual: Made) -> None:

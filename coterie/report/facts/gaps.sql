@@ -1,5 +1,6 @@
 -- What is wanted against what is new. The error of a share of engagement is that of a ratio over users (each user is one
--- draw, however active), that of a share of new items the binomial one; the interval of the difference joins both.
+-- draw, however active), that of a share of new items the binomial one; the interval of the difference joins both, and is
+-- rounded outwards to half a point.
 with versions as (
     select item_id, max(day) as day
     from raw_items
@@ -67,8 +68,8 @@ select
     round(demand_share, 3) as wanted,
     round(supply_share, 3) as offered,
     round(gap, 3) as gap,
-    round(gap - 1.645 * sqrt(power(wanted_error, 2) + power(offered_error, 2)), 3) as gap_low,
-    round(gap + 1.645 * sqrt(power(wanted_error, 2) + power(offered_error, 2)), 3) as gap_high
+    round(floor((gap - 1.645 * sqrt(power(wanted_error, 2) + power(offered_error, 2))) * 200) / 200, 3) as gap_low,
+    round(ceil((gap + 1.645 * sqrt(power(wanted_error, 2) + power(offered_error, 2))) * 200) / 200, 3) as gap_high
 from errors
 where gap is not null
 order by interest_id

@@ -1,5 +1,6 @@
 -- How much two communities engage with the same interests: the sum over interests of the smaller of their two shares.
--- Shares count only interests that enough members engaged with.
+-- Shares count only interests that enough members engaged with; the sum is rounded to fives of the smaller community's
+-- members.
 with totals as (
     select
         members.community_id,
@@ -20,13 +21,28 @@ shares as (
     from totals
     where floor(users / 5.0) * 5 >= $k
       and community_id in (select community_id from mart_community_day where day = $day)
+),
+
+pairs as (
+    select
+        a.community_id,
+        b.community_id as neighbour_id,
+        cast(sum(cast(least(a.share, b.share) as decimal(38, 12))) as double) as overlap
+    from shares as a
+    inner join shares as b on a.interest_id = b.interest_id and a.community_id <> b.community_id
+    group by a.community_id, b.community_id
+),
+
+sizes as (
+    select pairs.*, least(mine.users_rounded, theirs.users_rounded) as users
+    from pairs
+    inner join mart_community_day as mine on pairs.community_id = mine.community_id and mine.day = $day
+    inner join mart_community_day as theirs on pairs.neighbour_id = theirs.community_id and theirs.day = $day
 )
 
 select
-    a.community_id as community_id,
-    b.community_id as neighbour_id,
-    round(cast(sum(cast(least(a.share, b.share) as decimal(38, 12))) as double), 2) as overlap
-from shares as a
-inner join shares as b on a.interest_id = b.interest_id and a.community_id <> b.community_id
-group by a.community_id, b.community_id
-order by a.community_id, overlap desc, b.community_id
+    community_id,
+    neighbour_id,
+    round(round(overlap * users / 5.0) * 5 / users, 4) as overlap
+from sizes
+order by community_id, 3 desc, neighbour_id

@@ -1,4 +1,5 @@
--- Track record of four weeks by kind of suggestion and by days until it was measured; Wilson's 90 % interval.
+-- Track record of four weeks by kind of suggestion and by days until it was measured; Wilson's 90 % interval. Means are
+-- rounded to half a point.
 with kinds as (
     select distinct day, strategy_id, kind from strategies where day between $day - 41 and $day
 ),
@@ -28,9 +29,9 @@ select
         / (1 + 2.706 / n), 3) as hit_rate_low,
     round((hits / n + 2.706 / (2 * n) + 1.645 * sqrt(hits / n * (1 - hits / n) / n + 2.706 / (4.0 * n * n)))
         / (1 + 2.706 / n), 3) as hit_rate_high,
-    round(predicted, 3) as predicted,
-    round(realised, 3) as realised,
-    round(placebo, 3) as placebo
+    round(round(predicted * 200) / 200, 3) as predicted,
+    round(round(realised * 200) / 200, 3) as realised,
+    round(round(placebo * 200) / 200, 3) as placebo
 from sums
 where n > 0
 order by kind <> 'all', kind, horizon_days
