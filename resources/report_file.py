@@ -1,7 +1,7 @@
 """The report as a file: ask the lake for its facts, render, put it in place by one rename.
 
 Belongs here: running the report's queries over the views file, and where a report lies. Does not belong here: what the
-queries say (coterie/report/facts) and how a page looks.
+queries say (coterie/report/queries) and how a page looks.
 """
 
 import os

@@ -26,7 +26,7 @@ def assemble(
     """The HTML of a page.
 
     Args:
-        template: file name below page/.
+        template: file name below templates/.
         charts: Vega-Lite specifications by name.
         parameters: SQL literals of the queries' parameters, by name without the dollar sign.
         context: what the template shows; escaped there.
@@ -94,7 +94,7 @@ def _policy(scripts: list[str]) -> str:
 
 
 def _page(name: str) -> str:
-    return (files("coterie.report") / "page" / name).read_text(encoding="utf-8")
+    return (files("coterie.report") / "templates" / name).read_text(encoding="utf-8")
 
 
 @cache

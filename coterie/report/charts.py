@@ -1,6 +1,6 @@
 """Charts of the report as Vega-Lite specifications; the page draws them, so that they can be zoomed and asked.
 
-Belongs here: which marks show which columns. Does not belong here: colours of the page and sizes (page/page.js sets both).
+Belongs here: which marks show which columns. Does not belong here: colours of the page and sizes (templates/page.js sets both).
 
 A row of a chart's data may hold `trace` (metric, a bar, keys as JSON): a click on its mark then opens the number's
 origin; or `goto`: the click goes there.

@@ -118,4 +118,4 @@ def names_of(taxonomy: pl.DataFrame, language: str) -> Names:
 
 @cache
 def _sql(name: str) -> str:
-    return (files("coterie.report") / "facts" / f"{name}.sql").read_text(encoding="utf-8").strip()
+    return (files("coterie.report") / "queries" / f"{name}.sql").read_text(encoding="utf-8").strip()

@@ -1,7 +1,7 @@
 """Numbers of the page, each with where it comes from.
 
 Belongs here: which column of which fact a number is, how it is written, and the element that a reader can click. Does
-not belong here: what it means in words (texts/*.yaml, under `metrics`).
+not belong here: what it means in words (words/*.yaml, under `metrics`).
 """
 
 import json

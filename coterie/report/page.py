@@ -1,6 +1,6 @@
 """The report of a day for a reader who has never heard of Leiden.
 
-Belongs here: which rows of which facts stand where. Does not belong here: words (texts/), looks (page/), charts.
+Belongs here: which rows of which facts stand where. Does not belong here: words (words/), looks (templates/), charts.
 """
 
 import json

@@ -1,6 +1,6 @@
 """The first screen in sentences: what changed, what to do, how far to trust it.
 
-Belongs here: which sentence the day's facts call for. Does not belong here: the words (texts/*.yaml).
+Belongs here: which sentence the day's facts call for. Does not belong here: the words (words/*.yaml).
 """
 
 from collections.abc import Mapping, Sequence

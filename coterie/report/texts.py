@@ -1,6 +1,6 @@
 """The words of the report, one catalogue a language.
 
-Belongs here: looking words up and filling them in. Does not belong here: the words themselves (texts/*.yaml).
+Belongs here: looking words up and filling them in. Does not belong here: the words themselves (words/*.yaml).
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ class Texts:
         """
         found = self.get(key)
         if not isinstance(found, str):
-            raise KeyError(f"texts/{self.language}.yaml: {key}: found {type(found).__name__}, expected a text")
+            raise KeyError(f"words/{self.language}.yaml: {key}: found {type(found).__name__}, expected a text")
         return Markup(found).format(**values) if self.html else found.format(**values)  # noqa: S704 - our own words
 
     def get(self, key: str) -> Any:
@@ -81,6 +81,6 @@ def catalogue(language: Language) -> Mapping[str, Any]:
     """
     if language not in LANGUAGES:
         raise SettingError(f"report language: found {language!r}; expected {' or '.join(LANGUAGES)}")
-    text = (files("coterie.report") / "texts" / f"{language}.yaml").read_text(encoding="utf-8")
+    text = (files("coterie.report") / "words" / f"{language}.yaml").read_text(encoding="utf-8")
     words: Mapping[str, Any] = yaml.safe_load(text)
     return words

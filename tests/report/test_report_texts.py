@@ -43,7 +43,9 @@ def test_every_number_is_defined(language: str) -> None:
 def test_every_text_that_a_template_names_is_there() -> None:
     t = Texts("en")
     pages = [
-        p.read_text(encoding="utf-8") for p in (files("coterie.report") / "page").iterdir() if p.name.endswith("j2")
+        p.read_text(encoding="utf-8")
+        for p in (files("coterie.report") / "templates").iterdir()
+        if p.name.endswith("j2")
     ]
     for page in pages:
         for key in re.findall(r'\bt\("([a-z_.0-9]+)"[,)]', page):
