@@ -1,11 +1,11 @@
 """The report as a file: ask the lake for its facts, render, put it in place by one rename.
 
-Belongs here: running the report's queries over the views file, and where a report lies. Does not belong here: what the
+Belongs here: running the report's queries over the tables, and where a report lies. Does not belong here: what the
 queries say (coterie/report/queries) and how a page looks.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -15,9 +15,10 @@ import polars as pl
 
 from coterie.errors import MissingDayError
 from coterie.report import BETWEEN, FACTS, DayFacts, Language, Names, names_of, render, render_comparison
-from coterie.tables import STRATEGY_SCORECARD
+from coterie.tables import STRATEGY_SCORECARD, TABLES, Table
 from coterie.taxonomy import Taxonomy
-from resources.lake import VIEWS, Lake, own_folder
+from resources.lake import SQL_TYPES, Lake, own_folder
+from resources.memory import engine_memory
 
 # What every day of the daily job has; without one of them a report would tell of another day's world.
 NEEDED = (
@@ -77,7 +78,7 @@ def comparison_of(
         facts_of(lake, day, source=source, disclosure_size=disclosure_size, taxonomy=taxonomy, language=language)
         for day in (first, last)
     )
-    with _views(lake) as connection:
+    with _views(lake, last) as connection:
         between = {
             name: _ask(connection, fact.sql, before=first, day=last, k=disclosure_size)
             for name, fact in BETWEEN.items()
@@ -102,18 +103,47 @@ def facts_of(
     for table in NEEDED:
         if not lake.has(table, day):
             raise MissingDayError(f"{table} of {day} is not in the lake. Materialize {table} for {day} first.")
-    with _views(lake) as connection:
+    with _views(lake, day) as connection:
         frames = {name: _ask(connection, fact.sql, day=day, k=disclosure_size) for name, fact in FACTS.items()}
     names = Names() if taxonomy is None else names_of(taxonomy.frame(), language)
     return DayFacts(day=day, source=source, frames=frames, disclosure_size=disclosure_size, names=names)
 
 
 @contextmanager
-def _views(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The views file for a moment, read only: what an analyst asks is what the report asked."""
-    lake.refresh_views()
-    with duckdb.connect(str(lake.home / VIEWS), read_only=True, config={"threads": THREADS}) as connection:
-        yield connection
+def _views(lake: Lake, day: date) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The tables as `coterie.duckdb` names them, up to a day.
+
+    In memory: the file itself may be held by an analyst who writes into it, and nobody waits for anybody's lock.
+    """
+    with (
+        own_folder(lake.home / "stage" / "report-queries" / f"day={day.isoformat()}") as spill,
+        duckdb.connect() as views,
+    ):
+        # What does not fit in memory goes to the stage, which goes away.
+        views.execute(f"set temp_directory = '{_quoted(spill)}'")
+        views.execute(f"set memory_limit = '{engine_memory()}B'")
+        views.execute(f"set threads = {THREADS}")
+        for table in TABLES.values():
+            views.execute(_view(table, lake.files(table.name, last=day)))
+        yield views
+
+
+def _view(table: Table, found: Sequence[Path]) -> str:
+    typed = ", ".join(f'null::{SQL_TYPES[type(t)]} as "{name}"' for name, t in table.schema.items())
+    nothing = f"select null::date as day, {typed} where false"
+    if not found:
+        return f'create view "{table.name}" as {nothing}'
+    paths = ", ".join(f"'{_quoted(path)}'" for path in found)
+    columns = ", ".join(f'"{name}"' for name in table.schema)
+    # By name with the typed nothing: days that were published before a column was added show it as null.
+    return (
+        f'create view "{table.name}" as select day, {columns} from ({nothing} union all by name from '
+        f"read_parquet([{paths}], hive_partitioning = true, hive_types = {{'day': date}}, union_by_name = true))"
+    )
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
 
 
 def _ask(connection: duckdb.DuckDBPyConnection, sql: str, **parameters: object) -> pl.DataFrame:

@@ -94,6 +94,7 @@ def test_every_number_is_what_its_query_gives(usual: Made, open_page: Open, two_
     assert len(of) >= kinds
     # One of each kind, from the middle: there are some hundreds.
     asked = {found[len(found) // 2]["sql"]: found[len(found) // 2] for found in of.values()}
+    usual.lake.refresh_views()
     with duckdb.connect(str(usual.lake.home / "coterie.duckdb"), read_only=True) as views:
         for sql, number in asked.items():
             rows = views.sql(sql).fetchall()

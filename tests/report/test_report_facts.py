@@ -1,6 +1,8 @@
 """The report's queries on tables whose answer is known."""
 
 import re
+import subprocess
+import sys
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -149,6 +151,17 @@ def test_the_record_and_the_levels_are_counted(usual: Made) -> None:
     assert (record["hit_rate_low"], record["hit_rate_high"]) == pytest.approx((low, high), abs=1e-3)
     # Ten differ by 0.01 with an error of 0.042, two by far more: each level holds ten of twelve.
     assert facts["calibration"]["share"].to_list() == [0.833] * 6
+
+
+def test_nobody_waits_for_an_analyst_who_writes_into_the_views_file(lake: Lake) -> None:
+    lake.refresh_views()
+    holder = "import sys, duckdb; held = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", holder, str(lake.home / "coterie.duckdb")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as analyst:
+        assert analyst.stdout is not None
+        assert analyst.stdout.readline() == "held\n"
+        assert ask(lake, "overview")["events"].to_list() == [0]
+        analyst.communicate()
 
 
 def test_no_fact_shows_fewer_people_than_may_be_told(forty: Made) -> None:
