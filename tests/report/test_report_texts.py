@@ -11,7 +11,10 @@ from coterie.errors import SettingError
 from coterie.report.facts import Names
 from coterie.report.names import community_name
 from coterie.report.numbers import METRICS
+from coterie.report.page import says_status
 from coterie.report.texts import LANGUAGES, Texts, catalogue
+from coterie.strategies.label_error import WHY_NOT
+from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, MIN_EFFECTIVE_ROWS, MOST_CUT, SHARE
 
 
 def leaves(words: object, path: str = "") -> Iterator[tuple[str, str]]:
@@ -71,3 +74,15 @@ def test_names_of_communities_are_put_together_from_those_of_interests() -> None
     assert community_name("Hot dogs & Dogs", names) == "熱狗、狗"
     assert community_name("Bulldogs & Dogs", names) == "Bulldogs & 狗", "what is no name stays"
     assert community_name("Dogs & Cats", Names()) == "Dogs & Cats"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_metric_and_every_reason_of_a_suggestion_has_words(language: str) -> None:
+    t = Texts(language)  # type: ignore[arg-type]
+    assert all(t.has(f"strategy.{metric}") for metric in (ADOPTION, EXPOSURE, GAIN, GAP, SHARE))
+    for reason in (
+        f"more than {MOST_CUT:.0%} of the showings' weight is cut off",
+        f"fewer than {MIN_EFFECTIVE_ROWS:.0f} comparable showings",
+        WHY_NOT,
+    ):
+        assert "not evaluable" not in says_status(f"withheld: not evaluable, {reason}", t)
