@@ -253,17 +253,8 @@ class Lake:
         return next((self.home / "lake" / table).glob(f"day=*/{PART}"), None) is not None
 
     def _view(self, table: Table, *, has_days: bool) -> str:
-        typed = ", ".join(f'null::{SQL_TYPES[type(t)]} as "{name}"' for name, t in table.schema.items())
-        body = f"select null::date as day, {typed} where false"
-        if has_days:
-            pattern = _quoted(self.home / "lake" / table.name / "*" / "*.parquet")
-            columns = ", ".join(f'"{c.name}"' for c in table.columns)
-            # By name with the typed nothing: days that were published before a column was added show it as null.
-            body = (
-                f"select day, {columns} from ({body} union all by name from read_parquet('{pattern}', "
-                "hive_partitioning = true, hive_types = {'day': date}, union_by_name = true))"
-            )
-        return f"create view views.{table.name} as {body}"
+        pattern = f"'{_quoted(self.home / 'lake' / table.name / '*' / '*.parquet')}'"
+        return f"create view views.{table.name} as {rows_by_day(table, pattern if has_days else None)}"
 
 
 def _gathered(table: Table, parts: Iterator[pl.DataFrame]) -> Content:
@@ -274,6 +265,25 @@ def _gathered(table: Table, parts: Iterator[pl.DataFrame]) -> Content:
         if sum(p.height for p in held) > PART_ROWS:
             return chain(held, parts)
     return pl.concat(held) if held else table.empty()
+
+
+def rows_by_day(table: Table, files: str | None) -> str:
+    """SQL for `day` and the contract's columns of a table; none of its rows without files.
+
+    Args:
+        table: the contract.
+        files: SQL for what `read_parquet` reads: a pattern or a list; None for no file at all.
+    """
+    typed = ", ".join(f'null::{SQL_TYPES[type(t)]} as "{name}"' for name, t in table.schema.items())
+    nothing = f"select null::date as day, {typed} where false"
+    if files is None:
+        return nothing
+    columns = ", ".join(f'"{name}"' for name in table.schema)
+    # By name with the typed nothing: days that were published before a column was added show it as null.
+    return (
+        f"select day, {columns} from ({nothing} union all by name from read_parquet({files}, "
+        "hive_partitioning = true, hive_types = {'day': date}, union_by_name = true))"
+    )
 
 
 def write_parts(path: Path, table: Table, parts: Iterable[pl.DataFrame], metadata: Mapping[str, str]) -> int:

@@ -5,7 +5,7 @@ queries say (coterie/report/queries) and how a page looks.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -15,9 +15,9 @@ import polars as pl
 
 from coterie.errors import MissingDayError
 from coterie.report import BETWEEN, FACTS, DayFacts, Language, Names, names_of, render, render_comparison
-from coterie.tables import STRATEGY_SCORECARD, TABLES, Table
+from coterie.tables import STRATEGY_SCORECARD, TABLES
 from coterie.taxonomy import Taxonomy
-from resources.lake import SQL_TYPES, Lake, own_folder
+from resources.lake import Lake, own_folder, rows_by_day
 from resources.memory import engine_memory
 
 # What every day of the daily job has; without one of them a report would tell of another day's world.
@@ -124,22 +124,9 @@ def _views(lake: Lake, day: date) -> Iterator[duckdb.DuckDBPyConnection]:
         views.execute(f"set memory_limit = '{engine_memory()}B'")
         views.execute(f"set threads = {THREADS}")
         for table in TABLES.values():
-            views.execute(_view(table, lake.files(table.name, last=day)))
+            found = ", ".join(f"'{_quoted(path)}'" for path in lake.files(table.name, last=day))
+            views.execute(f'create view "{table.name}" as {rows_by_day(table, f"[{found}]" if found else None)}')
         yield views
-
-
-def _view(table: Table, found: Sequence[Path]) -> str:
-    typed = ", ".join(f'null::{SQL_TYPES[type(t)]} as "{name}"' for name, t in table.schema.items())
-    nothing = f"select null::date as day, {typed} where false"
-    if not found:
-        return f'create view "{table.name}" as {nothing}'
-    paths = ", ".join(f"'{_quoted(path)}'" for path in found)
-    columns = ", ".join(f'"{name}"' for name in table.schema)
-    # By name with the typed nothing: days that were published before a column was added show it as null.
-    return (
-        f'create view "{table.name}" as select day, {columns} from ({nothing} union all by name from '
-        f"read_parquet([{paths}], hive_partitioning = true, hive_types = {{'day': date}}, union_by_name = true))"
-    )
 
 
 def _quoted(path: Path) -> str:
