@@ -11,7 +11,17 @@ import polars as pl
 from assets.gate import Candidate, GateError, Yielded, check_result, gate, in_fives
 from assets.tables import YESTERDAY, check_specs, refuses_in_words, shares, spec, table_asset, today, yesterday
 from coterie.errors import SourceError
-from coterie.sources import OpenDay, Room, Source, SourceIndex, is_unusual, open_day, read_items, usual_rows
+from coterie.sources import (
+    OpenDay,
+    Room,
+    Source,
+    SourceIndex,
+    is_unusual,
+    open_day,
+    read_items,
+    rejected_items,
+    usual_rows,
+)
 from coterie.tables import QUARANTINE, RAW_EVENTS, RAW_ITEMS
 from resources.audit import SAMPLE_ROWS, Finding
 from resources.configurable import Log, Method, Storage
@@ -71,14 +81,14 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                 read = stack.enter_context(
                     open_day(opened.source, index, day, pseudonym_key=log.key, forgotten=forgotten, room=room)
                 )
-                items = read_items(
+                of_items = rejected_items(
                     opened.source, item_ids=read.item_ids, created_on=day, pseudonym_key=log.key, forgotten=forgotten
                 )
             except SourceError as error:
                 finding = _unreadable(index, day, error)
                 yield check_result("raw_events", finding)
                 raise GateError(f"{day}: raw_events.source_readable: {finding.says}") from error
-            rejects = pl.concat([read.rejects, items.rejects])
+            rejects = pl.concat([read.rejects, of_items])
             context.log.info(
                 f"{day}: {read.read} rows read, {read.repeated} repeats, {rejects['copies'].sum()} rejected"
             )

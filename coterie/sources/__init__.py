@@ -5,7 +5,7 @@ from coterie.sources.description import EventType, Source, load_source
 from coterie.sources.events import pseudonym
 from coterie.sources.files import Room
 from coterie.sources.index import SourceIndex, build_index, is_unusual, usual_rows
-from coterie.sources.items import ItemsRead, read_items
+from coterie.sources.items import ItemsRead, read_items, rejected_items
 from coterie.sources.reading import DayRead, OpenDay, open_day, read_events
 
 __all__ = [
@@ -26,5 +26,6 @@ __all__ = [
     "pseudonym",
     "read_events",
     "read_items",
+    "rejected_items",
     "usual_rows",
 ]

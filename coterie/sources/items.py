@@ -66,18 +66,10 @@ def read_items(
     Raises:
         SourceError: an item file cannot be read, lacks a column, or has one of a type that does not fit.
     """
-    wanted = item_ids.cast(pl.String).drop_nulls().unique().sort()
-    parts = [pl.DataFrame(schema=_SCHEMA)]
-    if source.items is not None:
-        with engine() as con:
-            if pseudonym_key is not None:
-                set_key(con, pseudonym_key)
-            con.execute("CREATE TABLE wanted AS SELECT unnest($1::VARCHAR[]) AS item_id", [wanted.to_list()]).fetchall()
-            for path, name in find_files(source.root, source.items.path):
-                parts += _read(con, source, source.items, path, name, created_on, pseudonym_key, forgotten)
-    found = pl.concat(parts)
+    wanted = _ids(item_ids)
+    found = _found(source, wanted, created_on, pseudonym_key, forgotten)
+    refused = found.filter(pl.col("reason").is_not_null())
     by_forgotten = pl.col("creator_id").is_in(sorted(forgotten)).fill_null(False)
-    refused = found.filter(pl.col("reason").is_not_null() & ~by_forgotten)
     found = found.with_columns(creator_id=pl.when(~by_forgotten).then("creator_id"))
     good = _tidy(found.filter(pl.col("reason").is_null()).drop("reason", "payload"))
     # An item whose row was refused is not made up anew without text: it is in quarantine.
@@ -85,8 +77,51 @@ def read_items(
     missing = wanted.to_frame("item_id").join(seen, on="item_id", how="anti")
     items = pl.concat([good, missing], how="diagonal").with_columns(pl.col("language").fill_null(UNKNOWN_LANGUAGE))
     frame = RAW_ITEMS.conform(with_hashes(items).unique("content_hash", keep="any"))
-    rejects = refused.group_by("reason", "payload").agg(copies=pl.len()).with_columns(table_name=pl.lit(RAW_ITEMS.name))
-    return ItemsRead(frame, QUARANTINE.conform(rejects), missing["item_id"].sort())
+    return ItemsRead(frame, _rejects(refused, forgotten), missing["item_id"].sort())
+
+
+def rejected_items(
+    source: Source,
+    *,
+    item_ids: pl.Series,
+    created_on: date | None,
+    pseudonym_key: bytes | None = None,
+    forgotten: frozenset[str] = frozenset(),
+) -> pl.DataFrame:
+    """The `rejects` of `read_items` alone, without the work on good rows."""
+    found = _found(source, _ids(item_ids), created_on, pseudonym_key, forgotten, "reason IS NOT NULL")
+    return _rejects(found, forgotten)
+
+
+def _ids(item_ids: pl.Series) -> pl.Series:
+    return item_ids.cast(pl.String).drop_nulls().unique().sort()
+
+
+def _rejects(refused: pl.DataFrame, forgotten: frozenset[str]) -> pl.DataFrame:
+    by_forgotten = pl.col("creator_id").is_in(sorted(forgotten)).fill_null(False)
+    counted = refused.filter(~by_forgotten).group_by("reason", "payload").agg(copies=pl.len())
+    return QUARANTINE.conform(counted.with_columns(table_name=pl.lit(RAW_ITEMS.name)))
+
+
+def _found(
+    source: Source,
+    wanted: pl.Series,
+    created_on: date | None,
+    key: bytes | None,
+    forgotten: frozenset[str],
+    only: str = "true",
+) -> pl.DataFrame:
+    """The rows of all files in the columns of `_READ`; `only` is a condition on these."""
+    parts = [pl.DataFrame(schema=_SCHEMA)]
+    if source.items is not None:
+        with engine() as con:
+            if key is not None:
+                set_key(con, key)
+            con.register("asked", wanted.to_frame("item_id"))
+            con.execute("CREATE TABLE wanted AS FROM asked").fetchall()
+            for path, name in find_files(source.root, source.items.path):
+                parts += _read(con, source, source.items, path, name, created_on, key, forgotten, only)
+    return pl.concat(parts)
 
 
 def _read(
@@ -98,6 +133,7 @@ def _read(
     created_on: date | None,
     key: bytes | None,
     forgotten: frozenset[str],
+    only: str,
 ) -> list[pl.DataFrame]:
     rows = open_rows(con, path, name)
     with reading(path, name):
@@ -109,7 +145,7 @@ def _read(
                 chosen.append(_made_on(source, rows, items.columns, values, created_on))
             for condition, bare in chosen:
                 relation = rows.relation.filter(bare) if bare else rows.relation
-                parts.append(relation.filter(condition).project(projection(values)).pl())
+                parts.append(relation.filter(condition).project(projection(values)).filter(only).pl())
         if created_on is not None and created_on == source.first_day:
             lines = rows.broken()
             broken = {

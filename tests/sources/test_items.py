@@ -10,7 +10,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from coterie.errors import SourceError
-from coterie.sources import ItemsRead, Source, pseudonym, read_items
+from coterie.sources import ItemsRead, Source, pseudonym, read_items, rejected_items
 from coterie.sources.items import _hash, with_hashes
 from coterie.tables import QUARANTINE, RAW_ITEMS
 
@@ -30,7 +30,10 @@ def described(log: Any, path: str = "items.*", columns: dict[str, Any] | None = 
 
 
 def read(source: Source, *ids: str, on: date | None = None) -> ItemsRead:
-    return read_items(source, item_ids=pl.Series(list(ids), dtype=pl.String), created_on=on)
+    asked = {"item_ids": pl.Series(list(ids), dtype=pl.String), "created_on": on}
+    found = read_items(source, **asked)
+    assert rejected_items(source, **asked).equals(found.rejects)
+    return found
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl", "csv.gz"])
