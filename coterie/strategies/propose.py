@@ -307,7 +307,8 @@ def _estimate(candidates: pl.DataFrame) -> pl.DataFrame:
             down, up, dilution = up, np.hypot(up, Z90 * missed[rows] * effect), confidence[rows]
         columns["effect_low"][rows] = effect - np.hypot(low, down) - bias[rows]
         above = effect + np.hypot(high, up)
-        columns["effect_high"][rows] = above / np.where(above > 0, dilution, 1.0) + bias[rows]
+        # Every metric is a difference of two numbers in [0, 1].
+        columns["effect_high"][rows] = np.minimum(above / np.where(above > 0, dilution, 1.0) + bias[rows], 1.0)
         columns["spread"][rows] = posterior.spread
     return candidates.with_columns(
         usable=pl.Series(mask), p_value=pl.Series(p), q_value=pl.Series(q),

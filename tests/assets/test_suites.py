@@ -68,6 +68,7 @@ def test_a_number_that_is_not_finite_breaks_the_contract(table: Table) -> None:
     [
         ("strategies", {"users_affected": -5}, "in_range"),
         ("strategies", {"q_value": 7.0}, "in_range"),
+        ("strategies", {"effect_high": 1.64}, "intervals"),
         ("strategies", {"status": "approved"}, "statuses_known"),
         ("strategies", {"status": "proposed later"}, "statuses_known"),
         ("strategy_scorecard", {"in_interval": None}, "scored"),
