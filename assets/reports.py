@@ -11,7 +11,7 @@ from assets.tables import OWNER, refuses_in_words, today
 from coterie.report import FACTS, headline, outward, render
 from resources.audit import Finding
 from resources.configurable import Log, Method, Reporting, Storage
-from resources.report_file import facts_of, write_report
+from resources.report_file import Reporter, write_report
 
 MARKS = re.compile(r"[\\`*_\[\]#|]")
 MOST_BYTES = 5_000_000
@@ -48,10 +48,8 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, storage: Storage, log: Log, method: Method, reporting: Reporting
     ) -> Iterator[Yielded]:
         day, lake = today(context), storage.lake
-        facts = facts_of(
-            lake, day, source=log.open().source.name, disclosure_size=method.disclosure_size,
-            taxonomy=log.taxonomy(), language=reporting.language,
-        )  # fmt: skip
+        reporter = Reporter(lake, log.open().source.name, method.disclosure_size, log.taxonomy(), reporting.language)
+        facts = reporter.facts(day)
         html = render(facts, reporting.language)
         size = len(html.encode())
         findings = [_small(size), _self_contained(html)]

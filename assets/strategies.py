@@ -173,28 +173,12 @@ def _days(lake: Lake, warehouse: Warehouse, log: Log, method: Method, day: date,
     engagement = lake.read_days("engagement", first, day)
     return Days(
         engagement=engagement,
-        labels=_with_confidence(lake, warehouse, warehouse.labels_of(lake, engagement["item_id"], last=day), last=day),
+        labels=warehouse.labels_of(lake, engagement["item_id"], last=day),
         memberships=_on(lake, method, MEMBERSHIPS, members_on),
         user_interests=_on(lake, method, USER_INTERESTS, [day - timedelta(days=WINDOW_DAYS)]),
         interest_daily=lake.read_days("interest_daily", first, day),
         exposed=_exposed(lake, first, day, engagement) if log.open().source.exposures_logged else None,
     )
-
-
-def _with_confidence(lake: Lake, warehouse: Warehouse, labels: pl.DataFrame, *, last: date) -> pl.DataFrame:
-    """The labels with the labeller's confidence in each, as of the end of a day."""
-    files = lake.files("item_labels", last=last)
-    if not files or labels.is_empty():
-        return labels.with_columns(confidence=pl.lit(None, pl.Float64))
-    # A label that stands is the last that the item got for the interest.
-    sql = """
-        select label.item_id, label.interest_id, arg_max(label.confidence, label.day) as confidence
-        from read_parquet($files, hive_partitioning = true, hive_types = {'day': date}) as label
-        semi join standing on label.item_id = standing.item_id and label.interest_id = standing.interest_id
-        group by label.item_id, label.interest_id
-    """
-    sure = warehouse.query(sql, {"standing": labels}, files=[str(f) for f in files])
-    return labels.join(sure, on=["item_id", "interest_id"], how="left")
 
 
 def _on(lake: Lake, method: Method, table: Table, wanted: Sequence[date]) -> pl.DataFrame:

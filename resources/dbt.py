@@ -28,8 +28,8 @@ import polars as pl
 
 from coterie.errors import CoterieError
 from coterie.tables import TABLES
-from resources.lake import SQL_TYPES, locked, own_folder, write_atomically
-from resources.memory import engine_memory
+from resources.lake import SQL_TYPES, locked, own_folder, quoted, write_atomically
+from resources.memory import room_in
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
@@ -133,8 +133,7 @@ class Dbt:
         started = time.perf_counter()
         # What does not fit in memory goes to the stage, which goes away.
         statements = [
-            f"set temp_directory = '{_escaped(stage.absolute() / 'spill')}'",
-            f"set memory_limit = '{engine_memory()}B'",
+            *room_in(stage / "spill"),
             *self._statements(tag, day, inputs, taxonomy),
         ]
         variables = {
@@ -346,8 +345,4 @@ def _rows(table: str, files: Sequence[Path]) -> str:
 
 
 def _listed(files: Sequence[Path]) -> str:
-    return "[" + ", ".join(f"'{_escaped(file)}'" for file in files) + "]"
-
-
-def _escaped(path: Path) -> str:
-    return str(path).replace("'", "''")
+    return "[" + ", ".join(f"'{quoted(file)}'" for file in files) + "]"

@@ -243,7 +243,7 @@ class Lake:
                 leftover.unlink()
             with duckdb.connect() as connection:
                 # An older storage version, so that DuckDB 1.x tools can open the file as well.
-                connection.execute(f"attach '{_quoted(beside)}' as views (storage_version 'v1.2.0')")
+                connection.execute(f"attach '{quoted(beside)}' as views (storage_version 'v1.2.0')")
                 for table in TABLES.values():
                     connection.execute(self._view(table, has_days=table.name in wanted["tables"]))
             os.replace(beside, self.home / VIEWS)
@@ -253,7 +253,7 @@ class Lake:
         return next((self.home / "lake" / table).glob(f"day=*/{PART}"), None) is not None
 
     def _view(self, table: Table, *, has_days: bool) -> str:
-        pattern = f"'{_quoted(self.home / 'lake' / table.name / '*' / '*.parquet')}'"
+        pattern = f"'{quoted(self.home / 'lake' / table.name / '*' / '*.parquet')}'"
         return f"create view views.{table.name} as {rows_by_day(table, pattern if has_days else None)}"
 
 
@@ -265,6 +265,11 @@ def _gathered(table: Table, parts: Iterator[pl.DataFrame]) -> Content:
         if sum(p.height for p in held) > PART_ROWS:
             return chain(held, parts)
     return pl.concat(held) if held else table.empty()
+
+
+def quoted(path: Path) -> str:
+    """A path as it stands between the quotes of an SQL text."""
+    return str(path).replace("'", "''")
 
 
 def rows_by_day(table: Table, files: str | None) -> str:
@@ -390,7 +395,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")

@@ -7,6 +7,7 @@ queries say (coterie/report/queries) and how a page looks.
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -17,8 +18,8 @@ from coterie.errors import MissingDayError
 from coterie.report import BETWEEN, FACTS, DayFacts, Language, Names, names_of, render, render_comparison
 from coterie.tables import STRATEGY_SCORECARD, TABLES
 from coterie.taxonomy import Taxonomy
-from resources.lake import Lake, own_folder, rows_by_day
-from resources.memory import engine_memory
+from resources.lake import Lake, own_folder, quoted, rows_by_day
+from resources.memory import room_in
 
 # What every day of the daily job has; without one of them a report would tell of another day's world.
 NEEDED = (
@@ -39,74 +40,59 @@ def comparison_path(lake: Lake, first: date, last: date) -> Path:
     return lake.home / "comparisons" / f"{first.isoformat()}_{last.isoformat()}.html"
 
 
-def report_of(
-    lake: Lake,
-    day: date,
-    *,
-    source: str,
-    disclosure_size: int,
-    taxonomy: Taxonomy | None = None,
-    language: Language = "en",
-) -> str:
-    """The HTML of a day's report, made from the lake.
+@dataclass(frozen=True)
+class Reporter:
+    """Reports about the days of a lake: from what size on communities are told of, and in what words.
 
-    Raises:
-        MissingDayError: a table of the day is not published; the text says which.
+    Attributes:
+        lake: the tables.
+        source: the name of the log.
+        disclosure_size: users; nothing about fewer is told.
+        taxonomy: names of interests; without, their ids stand for them.
+        language: of the page.
     """
-    return render(
-        facts_of(lake, day, source=source, disclosure_size=disclosure_size, taxonomy=taxonomy, language=language),
-        language,
-    )
 
+    lake: Lake
+    source: str
+    disclosure_size: int
+    taxonomy: Taxonomy | None = None
+    language: Language = "en"
 
-def comparison_of(
-    lake: Lake,
-    first: date,
-    last: date,
-    *,
-    source: str,
-    disclosure_size: int,
-    taxonomy: Taxonomy | None = None,
-    language: Language = "en",
-) -> str:
-    """The HTML that sets a day beside an earlier one.
+    def facts(self, day: date) -> DayFacts:
+        """What a day's report is made of: the answers of its queries over the lake, days up to `day` only.
 
-    Raises:
-        MissingDayError: a table of one of the days is not published; the text says which.
-    """
-    before, after = (
-        facts_of(lake, day, source=source, disclosure_size=disclosure_size, taxonomy=taxonomy, language=language)
-        for day in (first, last)
-    )
-    with _views(lake, last) as connection:
-        between = {
-            name: _ask(connection, fact.sql, before=first, day=last, k=disclosure_size)
-            for name, fact in BETWEEN.items()
-        }
-    return render_comparison(before, after, between, language)
+        Raises:
+            MissingDayError: a table of the day is not published; the text says which.
+        """
+        for table in NEEDED:
+            if not self.lake.has(table, day):
+                raise MissingDayError(f"{table} of {day} is not in the lake. Materialize {table} for {day} first.")
+        with _views(self.lake, day) as connection:
+            frames = {name: _ask(connection, fact.sql, day=day, k=self.disclosure_size) for name, fact in FACTS.items()}
+        names = Names() if self.taxonomy is None else names_of(self.taxonomy.frame(), self.language)
+        return DayFacts(day=day, source=self.source, frames=frames, disclosure_size=self.disclosure_size, names=names)
 
+    def report(self, day: date) -> str:
+        """The HTML of a day's report.
 
-def facts_of(
-    lake: Lake,
-    day: date,
-    *,
-    source: str,
-    disclosure_size: int,
-    taxonomy: Taxonomy | None = None,
-    language: Language = "en",
-) -> DayFacts:
-    """What a day's report is made of: the answers of its queries over the lake, days up to `day` only.
+        Raises:
+            MissingDayError: a table of the day is not published; the text says which.
+        """
+        return render(self.facts(day), self.language)
 
-    Raises:
-        MissingDayError: a table of the day is not published; the text says which.
-    """
-    for table in NEEDED:
-        if not lake.has(table, day):
-            raise MissingDayError(f"{table} of {day} is not in the lake. Materialize {table} for {day} first.")
-    with _views(lake, day) as connection:
-        frames = {name: _ask(connection, fact.sql, day=day, k=disclosure_size) for name, fact in FACTS.items()}
-    names = Names() if taxonomy is None else names_of(taxonomy.frame(), language)
-    return DayFacts(day=day, source=source, frames=frames, disclosure_size=disclosure_size, names=names)
+    def comparison(self, first: date, last: date) -> str:
+        """The HTML that sets a day beside an earlier one.
+
+        Raises:
+            MissingDayError: a table of one of the days is not published; the text says which.
+        """
+        before, after = self.facts(first), self.facts(last)
+        with _views(self.lake, last) as connection:
+            between = {
+                name: _ask(connection, fact.sql, before=first, day=last, k=self.disclosure_size)
+                for name, fact in BETWEEN.items()
+            }
+        return render_comparison(before, after, between, self.language)
 
 
 @contextmanager
@@ -120,17 +106,13 @@ def _views(lake: Lake, day: date) -> Iterator[duckdb.DuckDBPyConnection]:
         duckdb.connect() as views,
     ):
         # What does not fit in memory goes to the stage, which goes away.
-        views.execute(f"set temp_directory = '{_quoted(spill)}'")
-        views.execute(f"set memory_limit = '{engine_memory()}B'")
+        for statement in room_in(spill):
+            views.execute(statement)
         views.execute(f"set threads = {THREADS}")
         for table in TABLES.values():
-            found = ", ".join(f"'{_quoted(path)}'" for path in lake.files(table.name, last=day))
+            found = ", ".join(f"'{quoted(path)}'" for path in lake.files(table.name, last=day))
             views.execute(f'create view "{table.name}" as {rows_by_day(table, f"[{found}]" if found else None)}')
         yield views
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
 
 
 def _ask(connection: duckdb.DuckDBPyConnection, sql: str, **parameters: object) -> pl.DataFrame:

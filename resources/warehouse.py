@@ -12,6 +12,7 @@ import polars as pl
 from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
+from coterie.tables import ITEM_LABELS
 from resources.lake import Lake
 
 
@@ -64,7 +65,7 @@ class Warehouse(DuckDBResource):
         return frame.select("item_id", "version_day", "content_hash", duration)
 
     def labels_of(self, lake: Lake, item_ids: pl.Series, *, last: date) -> pl.DataFrame:
-        """The labels that stood at the end of a day: item_id, interest_id, weight; unlabelled items are absent.
+        """The labels that stood at the end of a day: item_id, interest_id, weight, confidence; unlabelled items are absent.
 
         A label belongs to the version of the item that was labelled: a changed item that nobody could label anew
         has none.
@@ -72,9 +73,9 @@ class Warehouse(DuckDBResource):
         files = lake.files("item_labels", last=last)
         versions = self.known_items(lake, item_ids, last=last)
         if not files or versions.is_empty():
-            return pl.DataFrame(schema={"item_id": pl.String, "interest_id": pl.String, "weight": pl.Float64})
+            return ITEM_LABELS.empty().select("item_id", "interest_id", "weight", "confidence")
         sql = """
-            select label.item_id, label.interest_id, label.weight
+            select label.item_id, label.interest_id, label.weight, label.confidence
             from read_parquet($files, hive_partitioning = true, hive_types = {'day': date}) as label
             join versions on label.item_id = versions.item_id and label.day = versions.version_day
             order by label.item_id, label.interest_id

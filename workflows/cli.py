@@ -7,7 +7,7 @@ import webbrowser
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import polars as pl
 import typer
@@ -26,6 +26,7 @@ from workflows.taxonomy_commands import taxonomy_app
 
 if TYPE_CHECKING:
     from coterie.sources import Finding, SourceCheck
+    from resources.report_file import Reporter
 
 app = typer.Typer(
     name="coterie",
@@ -282,36 +283,34 @@ def report_command(
 
 
 def _report(day: datetime | None) -> Path:
-    from resources.report_file import report_of, report_path, write_report
+    from resources.report_file import report_path, write_report
 
     lake = _lake()
     on = _day(lake, "mart_strategy_board", day)
     path = report_path(lake, on)
-    return path if path.exists() else write_report(lake, on, report_of(lake, on, **_how_to_report()))
+    return path if path.exists() else write_report(lake, on, _reporter(lake).report(on))
 
 
 def _comparison(first: datetime, last: datetime) -> Path:
-    from resources.report_file import comparison_of, write_comparison
+    from resources.report_file import write_comparison
 
     lake = _lake()
     before, after = (_day(lake, "mart_strategy_board", day) for day in (first, last))
     if before >= after:
         raise SettingError(f"report: --from: found {before}; expected a day before --to, {after}")
-    return write_comparison(lake, before, after, comparison_of(lake, before, after, **_how_to_report()))
+    return write_comparison(lake, before, after, _reporter(lake).comparison(before, after))
 
 
-def _how_to_report() -> dict[str, Any]:
+def _reporter(lake: Lake) -> "Reporter":
     from coterie.sources import load_source
     from coterie.taxonomy import load_taxonomy
+    from resources.report_file import Reporter
 
     settings = _settings()
     source = load_source(settings.source)
-    return {
-        "source": source.name,
-        "disclosure_size": settings.disclosure_size,
-        "taxonomy": load_taxonomy(source.taxonomy),
-        "language": settings.report_language,
-    }
+    return Reporter(
+        lake, source.name, settings.disclosure_size, load_taxonomy(source.taxonomy), settings.report_language
+    )
 
 
 @app.command("lookup")

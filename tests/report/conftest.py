@@ -11,14 +11,16 @@ import report_world as world
 from coterie.report import DayFacts, Language
 from coterie.taxonomy import load_taxonomy
 from resources.lake import Lake
-from resources.report_file import comparison_of, facts_of, report_of
+from resources.report_file import Reporter
 
 
 @cache
 def _html(lake: Lake, language: Language) -> str:
-    return report_of(
-        lake, world.LAST, source="test", disclosure_size=world.K, taxonomy=load_taxonomy(), language=language
-    )
+    return reporter(lake, language).report(world.LAST)
+
+
+def reporter(lake: Lake, language: Language = "en") -> Reporter:
+    return Reporter(lake, "test", world.K, load_taxonomy(), language)
 
 
 @dataclass(frozen=True)
@@ -28,17 +30,13 @@ class Made:
     lake: Lake
 
     def facts(self, language: Language = "en") -> DayFacts:
-        return facts_of(self.lake, world.LAST, source="test", disclosure_size=world.K, taxonomy=load_taxonomy(),
-                        language=language)  # fmt: skip
+        return reporter(self.lake, language).facts(world.LAST)
 
     def html(self, language: Language = "en") -> str:
         return _html(self.lake, language)
 
     def comparison(self) -> str:
-        first = world.LAST - timedelta(days=8)
-        return comparison_of(
-            self.lake, first, world.LAST, source="test", disclosure_size=world.K, taxonomy=load_taxonomy()
-        )
+        return reporter(self.lake).comparison(world.LAST - timedelta(days=8), world.LAST)
 
 
 @pytest.fixture(scope="session")

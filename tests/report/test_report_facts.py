@@ -16,7 +16,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from coterie.report import BETWEEN, FACTS
 from resources.lake import Lake
-from resources.report_file import comparison_of, facts_of, report_of
+from resources.report_file import Reporter
 
 DAY = date(2024, 5, 2)
 BEFORE = date(2024, 5, 1)
@@ -30,7 +30,7 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def ask(lake: Lake, fact: str) -> pl.DataFrame:
-    return facts_of(lake, DAY, source="t", disclosure_size=20)[fact]
+    return Reporter(lake, "t", 20).facts(DAY)[fact]
 
 
 def members(community: str, users: range, probability: float = 1.0) -> list[dict[str, object]]:
@@ -132,7 +132,7 @@ def test_a_ratio_of_nothing_is_no_number(lake: Lake) -> None:
     world.put(lake, DAY, mart_interest_trends=[row])
     found = ask(lake, "gaps").row(0, named=True)
     assert (found["gap"], found["gap_low"], found["gap_high"]) == (-0.1, None, None), "nobody engaged, nothing was new"
-    assert "Supply and demand" in report_of(lake, DAY, source="t", disclosure_size=20)
+    assert "Supply and demand" in Reporter(lake, "t", 20).report(DAY)
 
 
 def test_shares_by_day_have_wilsons_interval(usual: Made) -> None:
@@ -175,7 +175,7 @@ def test_no_fact_shows_fewer_people_than_may_be_told(forty: Made) -> None:
 
 def test_two_days_side_by_side(usual: Made) -> None:
     first = world.LAST - timedelta(days=8)
-    html = comparison_of(usual.lake, first, world.LAST, source="test", disclosure_size=world.K)
+    html = Reporter(usual.lake, "test", world.K).comparison(first, world.LAST)
     assert "20 May 2024 against 12 May 2024" in html
     said = re.sub("<[^>]+>", "", html)
     assert "5 communities are real, 6 on the earlier day; 0 of today" in said
