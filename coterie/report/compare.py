@@ -9,11 +9,11 @@ from typing import Any
 import polars as pl
 
 from coterie.report.assemble import assemble
-from coterie.report.charts import movement
 from coterie.report.facts import DayFacts
 from coterie.report.names import community_name, interest_name
 from coterie.report.numbers import Numbers
 from coterie.report.page import helpers
+from coterie.report.river_chart import movement
 from coterie.report.texts import Language, Texts
 
 Rows = list[dict[str, Any]]

@@ -1,0 +1,112 @@
+"""The map of communities as a Vega-Lite specification: circles, the lines between them, and their names.
+
+Belongs here: how the map is drawn. Does not belong here: where communities lie (layout).
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from coterie.report.facts import DayFacts
+from coterie.report.layout import NAME_HALF_WIDTH, NAME_HEIGHT, positions
+from coterie.report.marks import BLUE, GREY, ORANGE, Spec, spec_of, tooltips
+from coterie.report.names import community_name, interest_name
+from coterie.report.texts import Texts
+
+VERDICTS = {"real": (BLUE, "circle"), "weak": (GREY, "square"), "artefact": (ORANGE, "triangle-up")}
+LEAST_EXTENT = 1.0  # of the map, in the unit of its places
+LINES_EACH = 2  # lines of the map from each community, to those that share most with it
+
+
+def community_map(facts: DayFacts, t: Texts) -> Spec | None:
+    """The map: circles of communities, lines between the nearest; zoom by dragging, search by the parameter `query`."""
+    communities = facts["communities"]
+    if communities.is_empty():
+        return None
+    placed = communities.join(positions(communities, facts["neighbours"]), on="community_id")
+    wants: dict[str, list[str]] = {}
+    for community, interest in facts["wants"].select("community_id", "interest_id").iter_rows():
+        wants.setdefault(community, []).append(interest_name(interest, facts.names))
+    at = {row["community_id"]: row for row in placed.iter_rows(named=True)}
+    nodes = [
+        {
+            "id": name,
+            "x": row["x"],
+            "y": row["y"],
+            "radius": row["radius"],
+            "name": community_name(row["name"], facts.names),
+            "label": community_name(row["name"], facts.names).replace(" & ", " &\n"),
+            "members": f"{row['users_rounded']:,} {t('interval', low=row['users_low'], high=row['users_high'])}",
+            "verdict": t(f"verdict.{row['verdict']}"),
+            "wants": ", ".join(wants.get(name, [])[:3]) or t("none"),
+            "words": " ".join([row["name"], community_name(row["name"], facts.names), *wants.get(name, [])]).lower(),
+            "goto": f"#c-{name}",
+        }
+        for name, row in at.items()
+    ]
+    lines = [
+        {"x": at[a]["x"], "y": at[a]["y"], "x2": at[b]["x"], "y2": at[b]["y"], "overlap": overlap, "words": ""}
+        for a, b, overlap in _nearest(facts["neighbours"], set(at))
+    ]
+    x, y = (
+        getattr(alt, axis.upper())(
+            f"{axis}:Q", axis=None, scale=alt.Scale(domain=_extent(at.values(), axis), nice=False)
+        )
+        for axis in ("x", "y")
+    )
+    query = alt.param(name="query", value="")
+    found = "query === '' || indexof(datum.words, query) >= 0"
+    view = alt.selection_interval(name="view", bind="scales", zoom="wheel![event.ctrlKey]", encodings=["x", "y"])
+    rules = alt.Chart(alt.Data(values=lines)).mark_rule(color=GREY).encode(
+        x=x, y=y, x2="x2:Q", y2="y2:Q",
+        opacity=alt.Opacity("overlap:Q", scale=alt.Scale(domain=[0, 1], range=[0.08, 0.8]), legend=None),
+    )  # fmt: skip
+    shown = [v for v in VERDICTS if v in set(communities["verdict"])]
+    labels = [t(f"verdict.{v}") for v in shown]
+    # Sizes are areas in pixels: the radius follows the width of the view, and the zoom.
+    pixels = "(width * datum.radius / span(domain('x')))"
+    # Where there is no room for names, as on a phone, circles stand alone until one zooms in.
+    room = f"({2 * NAME_HALF_WIDTH} * width / span(domain('x')))"
+    base = alt.Chart(alt.Data(values=nodes))
+    circles = base.mark_point(filled=True, stroke=None, cursor="pointer", size=alt.expr(f"4 * pow({pixels}, 2)")).encode(
+        x=x, y=y,
+        color=alt.Color("verdict:N", title=None, legend=alt.Legend(orient="top"),
+                        scale=alt.Scale(domain=labels, range=[VERDICTS[v][0] for v in shown])),
+        shape=alt.Shape("verdict:N", title=None, legend=alt.Legend(orient="top"),
+                        scale=alt.Scale(domain=labels, range=[VERDICTS[v][1] for v in shown])),
+        opacity=alt.condition(found, alt.value(0.85), alt.value(0.12)),
+        tooltip=tooltips(t, name="communities.name", members="communities.members", verdict="communities.verdict",
+                      wants="communities.wants"),
+    ).add_params(query, view)  # fmt: skip
+    names = base.mark_text(
+        baseline="top", fontSize=alt.expr(f"{room} < 55 ? 0 : 12"), lineHeight=13, lineBreak="\n",
+        limit=alt.expr(f"max(55, {room})"), dy=alt.expr(f"{pixels} + 2"), cursor="pointer",
+    ).encode(
+        x=x, y=y, text="label:N", opacity=alt.condition(found, alt.value(1), alt.value(0.12)),
+    )  # fmt: skip
+    return spec_of(alt.layer(rules, circles, names), height=540 if len(nodes) <= 15 else 720)
+
+
+def _extent(rows: Collection[Mapping[str, Any]], axis: str) -> list[float]:
+    """From the edge of the first circle to that of the last; the page widens one axis so that circles stay round."""
+    low = min(row[axis] - row["radius"] for row in rows) - NAME_HEIGHT
+    high = max(row[axis] + row["radius"] for row in rows) + 0.02
+    # One or two communities do not fill the whole map.
+    spare = max(0.0, LEAST_EXTENT - (high - low)) / 2
+    return [round(low - spare, 4), round(high + spare, 4)]
+
+
+def _nearest(neighbours: pl.DataFrame, present: set[str]) -> list[tuple[str, str, float]]:
+    kept = (
+        neighbours.filter(pl.col("community_id").is_in(sorted(present)), pl.col("neighbour_id").is_in(sorted(present)))
+        .sort("community_id", "overlap", "neighbour_id", descending=[False, True, False])
+        .group_by("community_id", maintain_order=True)
+        .head(LINES_EACH)
+    )
+    pairs = {
+        (min(a, b), max(a, b)): overlap
+        for a, b, overlap in kept.select("community_id", "neighbour_id", "overlap").iter_rows()
+    }
+    return [(a, b, overlap) for (a, b), overlap in sorted(pairs.items())]
