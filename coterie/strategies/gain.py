@@ -41,7 +41,7 @@ def gain(exposure: Exposure, groups: Matrix) -> Gain | None:
     """The gain of moving a showing to each interest, for groups that share no user; None if `exposure` has no feed.
 
     The variance is that of the linearised difference, sum over users of their influence on R_j less that on M, squared
-    (Cochran 1977, chapter 6), times the same factor for few users as `Sums.variance` has.
+    (Cochran 1977, chapter 6), times `Sums.few_users`.
 
     Args:
         exposure: the showings.
@@ -51,14 +51,12 @@ def gain(exposure: Exposure, groups: Matrix) -> Gain | None:
     if feed is None:
         return None
     sums, baseline = exposure_sums(exposure, groups), feed_mean(feed, groups)
-    plain = np.divide(sums.squares(), sums.x**2, out=np.full(sums.x.shape, np.nan), where=sums.x > 0)
-    factor = np.divide(sums.variance(), plain, out=np.full(plain.shape, np.nan), where=plain > 0)
     showings = _summed(groups, feed.showings)
     served = np.asarray((groups @ feed.served).toarray(), dtype=np.float64)
     return Gain(
         value=sums.ratio(),
         baseline=np.broadcast_to(baseline, sums.x.shape),
-        variance=factor * _squares(exposure, feed, groups, sums, baseline),
+        variance=sums.few_users() * _squares(exposure, feed, groups, sums, baseline),
         served=np.divide(served, showings, out=np.zeros(served.shape), where=showings > 0),
         sums=sums,
     )

@@ -156,9 +156,13 @@ class Sums:
         themselves. It makes the sum of squares unbiased if users' own ratios are equally variable (the reasoning of
         Bell and McCaffrey 2002). NaN where one user is nearly all.
         """
+        return self.few_users() * _divide(self.squares(), self.x**2)
+
+    def few_users(self) -> Array:
+        """The factor of `variance` that makes up for few users, (G, J); NaN where one user is nearly all."""
         expected = self.xx * (1 + _divide(np.ones_like(self.x), self.effective())) - 2 * _divide(self.xxx, self.x)
         factor = np.where(expected > 1e-9 * self.xx, _divide(self.xx, expected), np.nan)
-        return np.where(self.count > 1, factor * _divide(self.squares(), self.x**2), np.nan)
+        return np.where(self.count > 1, factor, np.nan)
 
     def effective(self) -> Array:
         """Effective number of users, (sum x)^2 / sum x^2 (Kish 1965): small where a few users carry the weight."""
@@ -317,16 +321,18 @@ def _exposure(
     feed = None
     if served.height:
         every = _cells(served.select("user_id", "item_id", "strength", "exposures"), users, items)
-        # Showings with a propensity stand for the feed only if nearly all have one: a random slice alone does not.
-        once = served.filter(pl.col("exposures") == 1).height
-        stand = "feed_weight" in cells and shown.height >= LEAST_KNOWN * once
-        now = (cells["feed_strength"], cells["feed_weight"]) if stand else (every["strength"], every["exposures"])
-        feed = Feed(
-            strength=row_sums(now[0]),
-            shown=row_sums(now[1]),
-            served=product(every["exposures"], label),
-            showings=row_sums(every["exposures"]),
-        )
+        # Weighted showings are of pairs that were shown once, so only such can be what they are set against; and they
+        # stand for the feed only if nearly all of them have a propensity: a random slice alone does not.
+        weighted = "feed_weight" in cells
+        known_of = shown.height / max(1, served.filter(pl.col("exposures") == 1).height)
+        now = (cells["feed_strength"], cells["feed_weight"]) if weighted else (every["strength"], every["exposures"])
+        if not weighted or known_of >= LEAST_KNOWN:
+            feed = Feed(
+                strength=row_sums(now[0]),
+                shown=row_sums(now[1]),
+                served=product(every["exposures"], label),
+                showings=row_sums(every["exposures"]),
+            )
     return Exposure(
         basis=basis,
         strength=product(cells["strength"], label),
@@ -439,8 +445,8 @@ def weighted_showings(exposed: pl.DataFrame) -> tuple[str, pl.DataFrame | None]:
 
     Weighted pairs that were shown more than once a day are left out, as what the second showing added cannot be told from
     the first. With n showings of the user that day, drawn one by one, a showing is its pair's only one with the chance
-    (1 - p) ** (n - 1), by which the weight is divided; `feed_weight` is its inverse alone, which makes what is left
-    stand for all that the user was shown.
+    (1 - p) ** (n - 1), by which the weight is divided, by a tenth at least; `feed_weight` is its inverse alone, which makes what is
+    left stand for all that the user was shown.
 
     Args:
         exposed: what `exposed_rows` gives.

@@ -1,5 +1,6 @@
 """The gain of moving a showing: against the jackknife, in closed form, and in a feed whose truth is known."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -144,3 +145,14 @@ def test_gains_are_right_on_average_and_their_intervals_hold() -> None:
         z.append((found.value - found.baseline - true_gain())[0] / np.sqrt(found.variance[0]))
     assert np.abs(np.mean(z, axis=0)).max() < 0.45
     assert 0.84 < (np.abs(z) < 1.645).mean() < 0.96
+
+
+def test_an_interest_that_nobody_engages_with_is_a_loss_with_an_error() -> None:
+    exposure = exposure_of(np.random.default_rng(3), 80)
+    strength = exposure.strength.toarray()
+    strength[:, 1] = 0.0
+    found = gain(replace(exposure, strength=sparse.csr_array(strength)), one(80))
+    assert found is not None
+    assert found.value[0, 1] == 0.0
+    assert found.baseline[0, 1] > 0.1
+    assert 0 < found.variance[0, 1] < found.baseline[0, 1] ** 2

@@ -540,3 +540,12 @@ def test_propensities_of_a_random_slice_alone_do_not_stand_for_the_feed() -> Non
     assert feed is not None
     np.testing.assert_allclose(feed.shown, feed.showings)
     assert feed.strength.sum() == pytest.approx(rows["strength"].sum())
+
+
+def test_where_many_propensities_are_missing_no_gain_is_claimed() -> None:
+    shown, rows = biased_feed(7, n=1500)
+    part = shown.with_columns(propensity=pl.when(pl.int_range(pl.len()) % 5 < 3).then("propensity"))
+    window, _ = fans_and_others(part, rows)
+    assert window.exposure is not None
+    assert window.exposure.basis == "propensity"
+    assert window.exposure.feed is None
