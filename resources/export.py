@@ -4,13 +4,15 @@ Belongs here: reading what an export needs, guarding private tables, putting the
 formats (coterie.export).
 """
 
+import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -37,22 +39,38 @@ def handout_of(lake: Lake, day: date, *, since: date, source: str, disclosure_si
 
     Raises:
         MissingDayError: a table of the day is not published; the text says which.
-        ExportError: `since` is after the day.
+        ExportError: `since` is after the day, or a mart tells of fewer users than `disclosure_size`.
+        DecisionError: a line of the decisions cannot be read.
     """
     if since > day:
         raise ExportError(f"found {since} as the first day; expected {day}, the day of the export, or earlier")
     strategies = lake.read("strategies", day)
     for mart in MARTS:
-        lake.read(mart.name, day)
+        if not lake.has(mart.name, day):
+            raise MissingDayError(f"{mart.name} of {day} is not in the lake. Materialize {mart.name} for {day} first.")
+    marts = {mart.name: _days(lake, mart, since, day) for mart in MARTS}
+    _check_size(marts, disclosure_size)
     return Handout(
         day=day,
         source=source,
-        marts={mart.name: _days(lake, mart, since, day) for mart in MARTS},
+        marts=marts,
         history=_days(lake, MART_COMMUNITY_DAY, day - HISTORY, day),
         strategies=strategies.select("strategy_id", "community_id", "action", "effect", "std_error"),
         decisions=DecisionLog(lake.home).read(),
         disclosure_size=disclosure_size,
     )
+
+
+def _check_size(marts: Mapping[str, pl.DataFrame], disclosure_size: int) -> None:
+    """The marts tell of groups as small as was set when they were made."""
+    for name, frame in marts.items():
+        small = frame.filter(pl.col("users_rounded") < disclosure_size)
+        if small.height:
+            raise ExportError(
+                f"{name} of {small['day'][0]}: found a row about {small['users_rounded'][0]} users; expected at "
+                f"least {disclosure_size} (COTERIE_DISCLOSURE_SIZE): the day was made with a smaller setting. "
+                f"Materialize {name} for the day again"
+            )
 
 
 def others_of(lake: Lake, day: date, *, since: date, wanted: Wanted) -> dict[str, pl.DataFrame]:
@@ -83,19 +101,30 @@ def others_of(lake: Lake, day: date, *, since: date, wanted: Wanted) -> dict[str
 def check_target(folder: Path, *, replace: bool) -> None:
     """Whether an export may be put there: a new or an empty folder, or an earlier export that may be replaced.
 
+    An earlier export in which somebody has put or changed a file is not replaced: what is theirs would be gone.
+
     Raises:
         ExportError: it may not.
     """
+    folder = folder.resolve()
     if not folder.exists():
         return
     if not folder.is_dir():
         raise ExportError(f"{folder}: found a file; expected a folder, or a name for a new one")
+    if Path.cwd().is_relative_to(folder):
+        raise ExportError(f"{folder}: found the folder that the command runs in; expected another one")
     if not any(folder.iterdir()):
         return
-    if not _is_export(folder):
+    manifest = _manifest_of(folder)
+    if manifest is None:
         raise ExportError(f"{folder}: found files that are no export; expected a new or an empty folder")
     if not replace:
         raise ExportError(f"{folder}: found an earlier export; expected a new or an empty folder, or --replace")
+    if theirs := _not_ours(folder, manifest):
+        raise ExportError(
+            f"{folder}: found {theirs}, which the earlier export did not write so; expected an export that nobody has "
+            "added to or changed. Move the file elsewhere, or export to another folder"
+        )
 
 
 def put_export(handout: Handout, folder: Path, options: Options, *, replace: bool) -> list[Path]:
@@ -107,7 +136,7 @@ def put_export(handout: Handout, folder: Path, options: Options, *, replace: boo
     Raises:
         ExportError: the folder cannot be written, or may not be, see `check_target`.
     """
-    folder = folder.absolute()
+    folder = folder.resolve()
     beside = folder.parent / f".{folder.name}.next"
     try:
         # Two levels: the lock's owner also removes what stands empty above it, which must not be the user's folder.
@@ -116,10 +145,7 @@ def put_export(handout: Handout, folder: Path, options: Options, *, replace: boo
             made, old = room / "new", room / "old"
             made.mkdir()
             files = write_export(handout, made, options)
-            if folder.exists():
-                os.replace(folder, old)
-            os.replace(made, folder)
-            shutil.rmtree(old, ignore_errors=True)
+            _put_in_place(made, folder, old)
     except OSError as error:
         raise ExportError(
             f"{folder}: {error.strerror or error} ({error.filename}); expected a folder that can be written"
@@ -127,12 +153,37 @@ def put_export(handout: Handout, folder: Path, options: Options, *, replace: boo
     return [folder / file.relative_to(made) for file in files]
 
 
-def _is_export(folder: Path) -> bool:
+def _put_in_place(made: Path, folder: Path, old: Path) -> None:
+    if folder.exists():
+        os.replace(folder, old)
+    try:
+        os.replace(made, folder)
+    except BaseException:
+        if old.exists():
+            os.replace(old, folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _manifest_of(folder: Path) -> dict[str, Any] | None:
+    """What an export says of itself; None if it is no export."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
-    return isinstance(manifest, dict) and manifest.get("layout") == LAYOUT
+        return None
+    return manifest if isinstance(manifest, dict) and manifest.get("layout") == LAYOUT else None
+
+
+def _not_ours(folder: Path, manifest: dict[str, Any]) -> str | None:
+    """The first file that the manifest does not list, or lists with other content."""
+    written = {file["path"]: file["sha256"] for file in manifest["files"]} | {MANIFEST: None}
+    for path in sorted(p for p in folder.rglob("*") if not p.is_dir()):
+        name = path.relative_to(folder).as_posix()
+        if name not in written:
+            return name
+        if written[name] and hashlib.sha256(path.read_bytes()).hexdigest() != written[name]:
+            return name
+    return None
 
 
 def _days(lake: Lake, table: Table, first: date, last: date) -> pl.DataFrame:

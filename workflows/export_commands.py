@@ -44,6 +44,7 @@ def export_command(
     from coterie.export.write import Options, check_formats
     from coterie.sources import load_source
     from resources.export import Wanted, check_target, handout_of, others_of, put_export
+    from resources.source import owner_of
 
     settings = load_settings()
     lake = Lake(settings.home)
@@ -51,12 +52,12 @@ def export_command(
     check_target(to, replace=replace)
     on = _day(lake, day)
     first = since.date() if since else on
-    handout = handout_of(
-        lake, on, since=first, source=load_source(settings.source).name, disclosure_size=settings.disclosure_size
-    )
+    # The tables' own source, whatever COTERIE_SOURCE is now.
+    source = owner_of(lake.home) or load_source(settings.source).name
+    handout = handout_of(lake, on, since=first, source=source, disclosure_size=settings.disclosure_size)
     others = others_of(lake, on, since=first, wanted=Wanted(tables or (), private))
     for file in put_export(handout, to, Options(chosen, others, template), replace=replace):
-        typer.echo(str(to / file.relative_to(to.absolute())))
+        typer.echo(str(file))
     if not formats and not tableau.available():
         typer.echo(f"coterie.hyper was left out. {tableau.MISSING}", err=True)
 

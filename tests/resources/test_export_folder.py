@@ -115,6 +115,60 @@ def test_only_an_earlier_export_is_replaced_and_only_when_asked(lake: Lake, tmp_
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "mine", "out"], "nothing is left beside"
 
 
+@pytest.mark.parametrize("name", ["template.pptx", "tables/csv/mine.csv", "tables/csv/mart_strategy_board.csv"])
+def test_what_people_put_or_changed_in_an_export_is_not_replaced(lake: Lake, tmp_path: Path, name: str) -> None:
+    to = tmp_path / "out"
+    put_export(handout(lake), to, FEW, replace=False)
+    (to / name).write_text("mine")
+    with pytest.raises(ExportError, match=f"found {name}, which the earlier export did not write so"):
+        put_export(handout(lake), to, FEW, replace=True)
+    assert (to / name).read_text() == "mine"
+
+
+def test_a_link_stays_a_link_and_what_it_points_at_is_replaced(lake: Lake, tmp_path: Path) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    put_export(handout(lake, DAYS[0], DAYS[0]), real, FEW, replace=False)
+    link.symlink_to(real)
+    put_export(handout(lake), link, FEW, replace=True)
+    assert link.is_symlink()
+    assert json.loads((real / "manifest.json").read_text())["day"] == "2024-05-02"
+
+
+def test_the_folder_of_the_command_is_not_taken_away(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    with pytest.raises(ExportError, match="found the folder that the command runs in"):
+        put_export(handout(lake), Path(), FEW, replace=True)
+    assert Path.cwd() == here
+
+
+def test_the_earlier_export_comes_back_if_the_new_one_cannot_take_its_place(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to = tmp_path / "out"
+    put_export(handout(lake, DAYS[0], DAYS[0]), to, FEW, replace=False)
+    rename, calls = os.replace, []
+
+    def second_fails(source: Path, target: Path) -> None:
+        calls.append(target)
+        if len(calls) == 2:
+            raise OSError(5, "Input/output error", str(target))
+        rename(source, target)
+
+    monkeypatch.setattr(export.os, "replace", second_fails)
+    with pytest.raises(ExportError, match="Input/output error"):
+        put_export(handout(lake), to, FEW, replace=True)
+    assert json.loads((to / "manifest.json").read_text())["day"] == "2024-05-01"
+
+
+def test_marts_that_tell_of_fewer_users_than_is_set_now_are_not_exported(lake: Lake) -> None:
+    with pytest.raises(ExportError, match="found a row about 1236 users; expected at least 2000"):
+        handout_of(lake, DAYS[1], since=DAYS[1], source="test", disclosure_size=2000)
+
+
 def test_a_failing_export_leaves_the_earlier_one_and_the_folder_around_it(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
