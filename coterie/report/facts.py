@@ -27,7 +27,7 @@ class Fact:
 
     @property
     def sql(self) -> str:
-        """The query, with the parameters `$day` (DATE) and `$k` (least number of users that is told)."""
+        """The query, with the parameters `$day` (DATE) and `$k` (least number of users that is told); of BETWEEN also `$before`."""
         return _sql(self.name)
 
 
@@ -39,15 +39,15 @@ FACTS = _facts(
     Fact("overview", (), ("mart_community_day", "interest_daily", "mart_strategy_board", "raw_events")),
     Fact("communities", ("community_id",), ("mart_community_day", "memberships")),
     Fact("history", ("day", "community_id"), ("mart_community_day",)),
-    Fact("lineage", ("day", "community_id", "event"), ("community_lineage",)),
-    Fact("wants", ("community_id", "interest_id"), ("communities",)),
-    Fact("exemplars", ("community_id", "item_id"), ("engagement", "memberships", "raw_items")),
-    Fact("neighbours", ("community_id", "neighbour_id"), ("user_interests", "memberships")),
+    Fact("lineage", ("day", "community_id", "event"), ("community_lineage", "mart_community_day")),
+    Fact("wants", ("community_id", "interest_id"), ("communities", "mart_community_day")),
+    Fact("exemplars", ("community_id", "item_id"), ("engagement", "memberships", "raw_items", "mart_community_day")),
+    Fact("neighbours", ("community_id", "neighbour_id"), ("user_interests", "memberships", "mart_community_day")),
     Fact("moves", ("day", "source", "target"), ("memberships",)),
     Fact("trends", ("interest_id",), ("mart_interest_trends", "interest_daily")),
     Fact("interest_days", ("day", "interest_id"), ("mart_interest_trends", "interest_daily")),
-    Fact("gaps", ("interest_id",), ("mart_interest_trends", "engagement", "item_labels")),
-    Fact("board", ("strategy_id",), ("mart_strategy_board", "experiment_plans")),
+    Fact("gaps", ("interest_id",), ("mart_interest_trends", "engagement", "item_labels", "raw_items")),
+    Fact("board", ("strategy_id",), ("mart_strategy_board", "experiment_plans", "strategies")),
     Fact("scores", ("day", "strategy_id", "issued_on", "horizon_days"), ("strategy_scorecard", "mart_strategy_board")),
     Fact("record", ("kind", "horizon_days"), ("strategy_scorecard", "strategies")),
     Fact("calibration", ("level",), ("strategy_scorecard", "strategies")),

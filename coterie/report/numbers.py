@@ -156,7 +156,9 @@ class Numbers:
         if low is None or high is None:
             return ""
         said = (written(float(bound), metric.written) for bound in (low, high))  # type: ignore[arg-type]
-        return Markup(' data-i="{}"').format(self._texts("interval", **dict(zip(("low", "high"), said, strict=True))))
+        # What is usual is the range of earlier values, no interval of this one.
+        text = "trace.usual" if str(metric.low).startswith("usual") else "interval_90"
+        return Markup(' data-i="{}"').format(self._texts(text, **dict(zip(("low", "high"), said, strict=True))))
 
 
 def fact_of(metric: Metric) -> Fact:

@@ -15,8 +15,9 @@ from coterie.report.texts import Texts
 Row = Mapping[str, object]
 TOP = 3
 PROMISED = 0.9
+FEWEST_SCORED = 20  # suggestions, below which a track record says little
 # How an estimate is known, the surest first.
-TRUST = ("random_exposure", "propensity", "observational", "not_evaluable")
+TRUST = ("propensity", "random_exposure", "observational", "not_evaluable")
 
 
 def what_changed(facts: DayFacts, t: Texts) -> list[str]:
@@ -48,6 +49,8 @@ def how_far_to_trust(facts: DayFacts, t: Texts) -> list[str]:
         return [t("first.record_none")]
     low, high = float(record["hit_rate_low"]), float(record["hit_rate_high"])  # type: ignore[arg-type]
     judged = "record_low" if high < PROMISED else "record_high" if low > PROMISED else "record_fair"
+    if record["scored"] < FEWEST_SCORED:  # type: ignore[operator]
+        judged = "record_few"
     return [
         t(
             "first.record",
@@ -81,7 +84,9 @@ def strategy_title(row: Row, facts: DayFacts, t: Texts) -> str:
 
 
 def strategy_says(row: Row, t: Texts) -> str:
-    """How members differ, with the interval, and how it is known."""
+    """What is expected, with the interval, and how it is known; without an estimate, that there is none."""
+    if row["effect"] is None:
+        return t("strategy.not_evaluable")
     numbers = Numbers(t)
     metric = f"strategy.{row['metric']}"
     said = t(
@@ -146,9 +151,14 @@ def _communities(overview: Row, t: Texts, numbers: Numbers) -> str:
 
 def _interests(facts: DayFacts, t: Texts, numbers: Numbers) -> str:
     known = facts["trends"].filter(pl.col("ratio_low").is_not_null())
+    moving = facts["trends"].filter(pl.col("trend").is_in(["rising", "falling"]))
+    clear = moving.filter(pl.col("ratio_low").is_not_null()).sort("q_value", "interest_id", nulls_last=True)
+    if moving.height and clear.is_empty():
+        row = moving.sort("q_value", "interest_id", nulls_last=True).row(0, named=True)
+        name = interest_name(row["interest_id"], facts.names, row["interest"])
+        return t(f"first.{row['trend']}_untold", interest=name)
     if known.is_empty():
         return t("first.steady_unknown", k=facts.disclosure_size)
-    clear = known.filter(pl.col("trend").is_in(["rising", "falling"])).sort("q_value", "interest_id", nulls_last=True)
     row = (clear if clear.height else known.sort("q_value", "interest_id", nulls_last=True)).row(0, named=True)
     values = {
         "interest": interest_name(row["interest_id"], facts.names, row["interest"]),

@@ -12,21 +12,17 @@ from coterie.report import track_record
 from coterie.tables import TABLES
 from resources.configurable import Log, Method, Reporting, Storage
 from resources.lake import Lake
-from resources.report_file import scores_of
+from resources.report_file import NEEDED, scores_of
 
 DAY, BEFORE = date(2024, 5, 2), date(2024, 5, 1)
 DAYS = dg.DailyPartitionsDefinition("2024-05-01", end_date="2024-06-01")
-READ = (
-    "mart_community_day", "mart_interest_trends", "mart_strategy_board", "strategy_scorecard", "raw_events",
-    "engagement", "quarantine", "raw_items", "item_labels",
-)  # fmt: skip
 
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     lake = Lake(tmp_path)
     cooks = {"community_id": "c1", "name": "Cooks", "verdict": "real", "users_rounded": 20, "summary": "They cook."}
-    put(lake, DAY, **{name: [] for name in READ} | {"mart_community_day": [cooks]})
+    put(lake, DAY, **{name: [] for name in NEEDED} | {"mart_community_day": [cooks]})
     put(lake, DAY, raw_events=[{"event_id": str(n), "user_id": f"u{n}"} for n in range(24)])
     return lake
 

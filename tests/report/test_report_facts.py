@@ -15,6 +15,8 @@ from conftest import Made
 from statsmodels.stats.proportion import proportion_confint
 
 from coterie.report import BETWEEN, FACTS
+from coterie.report.facts import Fact
+from coterie.tables import TABLES
 from resources.lake import Lake
 from resources.report_file import Reporter
 
@@ -188,3 +190,10 @@ def test_two_days_side_by_side(usual: Made) -> None:
         ).fetchall()
     assert ("c01", "c02", 25) in moved
     assert all(source == target for source, target, _ in moved if (source, target) != ("c01", "c02"))
+
+
+@pytest.mark.parametrize("fact", [*FACTS.values(), *BETWEEN.values()], ids=lambda f: f.name)
+def test_the_tables_that_a_number_names_are_those_that_its_query_reads(fact: Fact) -> None:
+    made = set(re.findall(r"\b(\w+) as \(", fact.sql))
+    read = set(re.findall(r"\b(?:from|join)\s+(\w+)", fact.sql)) & set(TABLES) - made
+    assert read == set(fact.tables)

@@ -92,7 +92,7 @@ def test_a_first_day_has_nothing_to_compare_with(first_day: Made) -> None:
 
 def test_a_day_where_nothing_is_real_gives_no_suggestions(nothing_real: Made) -> None:
     said = headline(nothing_real.facts())
-    assert said[1].startswith("No community is real beyond chance today: 5 candidates were tested")
+    assert said[1].startswith("No community is real beyond chance today: 5 were found, and none has passed a test")
     assert said[3].startswith("Nothing today")
     html = nothing_real.html()
     assert "Not sure yet" in html
@@ -111,7 +111,7 @@ def test_a_usual_day_says_what_changed_with_its_uncertainty(usual: Made) -> None
     )
     assert "90% interval" in todo[0]
     assert "Of 12 earlier suggestions that were measured again, 10 came out as predicted: 83%" in trust
-    assert "That is as good as promised." in trust
+    assert "So few say little: treat suggestions as untested." in trust
 
 
 def test_what_happened_to_communities_is_told_and_the_beginning_of_all_is_no_news(usual: Made) -> None:
@@ -149,3 +149,9 @@ def test_every_number_has_a_definition_and_a_query(usual: Made) -> None:
 )  # fmt: skip
 def test_numbers_as_people_read_them(value: float, how: str, said: str) -> None:
     assert written(value, how) == said  # type: ignore[arg-type]
+
+
+def test_a_suggestion_without_a_number_gets_no_sentence_about_one(usual: Made) -> None:
+    html = usual.html()
+    assert "— points" not in html
+    assert "()" not in re.sub(r"<script.*?</script>", "", html, flags=re.S)

@@ -59,8 +59,18 @@ errors as (
     cross join everything
     cross join offered
     where mart.day = $day
+),
+
+bounds as (
+    select
+        *,
+        floor((gap - 1.645 * sqrt(power(wanted_error, 2) + power(offered_error, 2))) * 200) / 200 as low,
+        ceil((gap + 1.645 * sqrt(power(wanted_error, 2) + power(offered_error, 2))) * 200) / 200 as high
+    from errors
+    where gap is not null
 )
 
+-- A difference of two shares goes no further than 1.
 select
     interest_id,
     domain,
@@ -68,8 +78,7 @@ select
     round(demand_share, 3) as wanted,
     round(supply_share, 3) as offered,
     round(gap, 3) as gap,
-    round(floor((gap - 1.645 * sqrt(power(wanted_error, 2) + power(offered_error, 2))) * 200) / 200, 3) as gap_low,
-    round(ceil((gap + 1.645 * sqrt(power(wanted_error, 2) + power(offered_error, 2))) * 200) / 200, 3) as gap_high
-from errors
-where gap is not null
+    case when low < -1 then -1.0 else round(low, 3) end as gap_low,
+    case when high > 1 then 1.0 else round(high, 3) end as gap_high
+from bounds
 order by interest_id

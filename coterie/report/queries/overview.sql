@@ -74,7 +74,7 @@ select
     counts.real,
     case when known.yesterday then counts.real_yesterday end as real_yesterday,
     case when known.last_week then counts.real_last_week end as real_last_week,
-    greatest(0.01, round(ceil(counts.real * counts.q_value * 100) / 100, 2)) as false_alarms,
+    case when counts.real > 0 then greatest(0.01, round(ceil(counts.real * counts.q_value * 100) / 100, 2)) end as false_alarms,
     case when known.yesterday then arrivals.new_yesterday end as new_yesterday,
     case when known.yesterday then arrivals.gone_yesterday end as gone_yesterday,
     case when known.last_week then arrivals.new_last_week end as new_last_week,

@@ -25,8 +25,13 @@ select
     board.effect_low as predicted_low,
     board.effect_high as predicted_high,
     round(round(steps.realised / steps.step) * steps.step, 10) as realised,
-    round(round((steps.realised - 1.645 * steps.realised_error) / steps.step) * steps.step, 10) as realised_low,
-    round(round((steps.realised + 1.645 * steps.realised_error) / steps.step) * steps.step, 10) as realised_high,
+    -- Every metric is a difference of two numbers in [0, 1].
+    case when steps.realised is not null then greatest(-1, round(
+        round((steps.realised - 1.645 * steps.realised_error) / steps.step) * steps.step, 10
+    )) end as realised_low,
+    case when steps.realised is not null then least(1, round(
+        round((steps.realised + 1.645 * steps.realised_error) / steps.step) * steps.step, 10
+    )) end as realised_high,
     steps.verdict
 from steps
 inner join mart_strategy_board as board on steps.strategy_id = board.strategy_id and steps.issued_on = board.day
