@@ -439,7 +439,7 @@ STRATEGY_SCORECARD = Table(
         _number("realised_error", "Standard error of realised", True),
         _number("placebo", "The same measure for random groups of the same size", True),
         _number(
-            "popularity", "What popularity alone would have said: zero difference for a share, by definition", True
+            "popularity", "What the same would bring for everybody, of a gain; zero for differences from others", True
         ),
         Column("in_interval", pl.Boolean, "Whether prediction and outcome agree within both errors at 90 %", True),
         _text("verdict", "hit, miss or not_scorable"),

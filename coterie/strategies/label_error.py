@@ -12,7 +12,7 @@ import polars as pl
 
 from coterie.strategies.shrinkage import Z90
 
-# Of right labels within an interest, given their confidence; measured over the local labeller's (docs/method.md).
+# Of right labels within an interest, given their confidence; between what was measured (docs/method.md).
 CORRELATION = 0.5
 FEWEST_ITEMS = 3.0  # effective items: with fewer, one or two labels are the interest
 WHY_NOT = "its labels are too uncertain"

@@ -151,8 +151,9 @@ def propose(
     """Suggestions from the outcomes of the last complete window.
 
     Triggers:
-        boost_interest: members engage more with the interest than others do, per showing where showings are logged
-            (and more than with what else they are shown), else as a share of their engagement.
+        boost_interest: members engage more with the interest than others do, per showing where showings are logged,
+            else as a share of their engagement. Where the log tells what members are shown now, the effect is what a
+            moved showing gains over that (coterie.strategies.gain).
         explore_interest: the interest is linked in the interest graph with one of the community's five most
             distinctive interests, the community's share of it is not above the others', and its members without
             earlier engagement take it up more often than others without.
@@ -161,8 +162,10 @@ def propose(
 
     A row is kept at q <= 0.10 over the day's candidates of all kinds. It is `proposed` if the lower end of its 90 %
     interval is above zero as well. The interval is that of the shrunk effect, widened on both sides by what the
-    community's preferences may change until it is acted on, and by the bias bound of the outcome; `std_error` is the
-    posterior standard deviation with that change and without that bound. Sensitive interests are kept
+    community's preferences may change until it is acted on, by what wrong and missing labels may do
+    (coterie.strategies.label_error; a boost's lower end is about the items as labelled) and by the bias bound of the
+    outcome, and goes no further than 1; `std_error` is the posterior standard deviation with that change and without
+    labels and bound. Sensitive interests are kept
     for analysis, with no action, and are never proposed. What cannot be evaluated is listed without a number, one row
     a community and kind at most.
 

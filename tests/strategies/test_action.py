@@ -61,9 +61,8 @@ def test_a_number_of_estimates_is_told_no_finer_than_they_are_known(items: int, 
     error = items * relative
     assert items <= wanted <= items + max(1, round(error / 2))
     if error >= 10:
-        # All numbers within a fifth of a standard error above it are told alike.
-        step = next(s for s in (5, 2, 1) for k in range(6) if wanted % (s * 10**k) == 0 and s * 10**k >= error / 5 - 1)
-        assert wanted % step == 0
+        step = max(s * 10**k for k in range(6) for s in (1, 2, 5) if s * 10**k <= error / 2)
+        assert wanted == -(-items // step) * step
 
 
 def test_what_the_schema_does_not_let_out_stays() -> None:
