@@ -15,6 +15,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from coterie.matrices import Array, Matrix
+from coterie.strategies.items import extra_variance
 from coterie.strategies.window import Exposure, Feed, Sums, exposure_sums
 
 
@@ -25,7 +26,8 @@ class Gain:
     Attributes:
         value: strength of a showing of the interest.
         baseline: strength of a showing of what the group is shown now.
-        variance: of value - baseline, users as clusters.
+        variance: of value - baseline, users and items as clusters: what the next week's may differ by.
+        of_users: the part of it with users alone as clusters: what two groups who are shown the same items differ by.
         served: share of the group's showings that the interest has.
         sums: those behind `value`.
     """
@@ -33,6 +35,7 @@ class Gain:
     value: Array
     baseline: Array
     variance: Array
+    of_users: Array
     served: Array
     sums: Sums
 
@@ -41,7 +44,8 @@ def gain(exposure: Exposure, groups: Matrix) -> Gain | None:
     """The gain of moving a showing to each interest, for groups that share no user; None if `exposure` has no feed.
 
     The variance is that of the linearised difference, sum over users of their influence on R_j less that on M, squared
-    (Cochran 1977, chapter 6), times `Sums.few_users`.
+    (Cochran 1977, chapter 6), times `Sums.few_users`, and what items as clusters add to it (`items.extra_variance`) where
+    single items are known.
 
     Args:
         exposure: the showings.
@@ -53,10 +57,13 @@ def gain(exposure: Exposure, groups: Matrix) -> Gain | None:
     sums, baseline = exposure_sums(exposure, groups), feed_mean(feed, groups)
     showings = _summed(groups, feed.showings)
     served = np.asarray((groups @ feed.served).toarray(), dtype=np.float64)
+    of_users = sums.few_users() * _squares(exposure, feed, groups, sums, baseline)
+    of_items = 0.0 if exposure.cells is None else extra_variance(exposure.cells, groups, sums.ratio())
     return Gain(
         value=sums.ratio(),
         baseline=np.broadcast_to(baseline, sums.x.shape),
-        variance=sums.few_users() * _squares(exposure, feed, groups, sums, baseline),
+        variance=of_users + of_items,
+        of_users=of_users,
         served=np.divide(served, showings, out=np.zeros(served.shape), where=showings > 0),
         sums=sums,
     )

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from coterie.strategies.gain import gain
+from coterie.strategies.gain import feed_mean, gain
 from coterie.strategies.window import (
     ACTIVITY_BOUNDS,
     OBSERVATIONAL,
@@ -196,17 +196,19 @@ def _gain(window: Window, fewest: int) -> list[pl.DataFrame]:
     exposure = window.exposure
     if exposure is None or exposure.basis == OBSERVATIONAL:
         return []
-    found, whole = gain(exposure, window.members), gain(exposure, window.everyone())
-    if found is None or whole is None:
+    found, everyone = gain(exposure, window.members), window.everyone()
+    if found is None or exposure.feed is None:
         return []
+    whole = exposure_sums(exposure, everyone)
+    popularity = whole.ratio() - feed_mean(exposure.feed, everyone)
     return [
         _frame(
-            window, GAIN, found.sums, whole.sums.minus(found.sums), fewest=fewest,
+            window, GAIN, found.sums, whole.minus(found.sums), fewest=fewest,
             baseline=found.baseline, variance=found.variance, bias=np.zeros(found.value.shape),
-            unit_variance=found.sums.count * found.variance, pooled=whole.value,
+            unit_variance=found.sums.count * found.of_users, pooled=whole.ratio(),
             evaluability=exposure.basis, community_mean=found.baseline,
             rows=effective_rows(exposure, window.members), cut=cut_share(exposure, window.members),
-            served=found.served, popularity=np.broadcast_to(whole.value - whole.baseline, found.value.shape),
+            served=found.served, popularity=np.broadcast_to(popularity, found.value.shape),
         )
     ]  # fmt: skip
 

@@ -14,6 +14,7 @@ import polars as pl
 from scipy import sparse
 
 from coterie.matrices import Array, Matrix, codes, ids_of, matrix, pattern, product, row_sums
+from coterie.strategies.items import ItemCells
 
 # Rows (user, item, day) that a user engaged with in a window: 1, 2-3, 4-7, 8-20, 21 and more.
 ACTIVITY_BOUNDS = (2, 4, 8, 21)
@@ -46,7 +47,8 @@ class Exposure:
 
     `square` holds the summed squares of the row weights, from which the effective number of rows follows, `cut` the
     weight that was cut off at MOST_WEIGHT. `basis` says why the rows may be compared: random_exposure, propensity or
-    observational. `feed` is there if the log tells of all showings, also those that may not be compared.
+    observational. `feed` is there if the log tells of all showings, also those that may not be compared, and `cells`,
+    the same before labels, with it.
     """
 
     basis: str
@@ -56,6 +58,7 @@ class Exposure:
     square: Matrix
     cut: Matrix
     feed: Feed | None = None
+    cells: ItemCells | None = None
 
 
 @dataclass(frozen=True)
@@ -318,7 +321,7 @@ def _exposure(
 ) -> Exposure:
     known = shown.with_columns(square=pl.col("weight") ** 2)
     cells = _cells(known, users, items)
-    feed = None
+    feed, of_items = None, None
     if served.height:
         every = _cells(served.select("user_id", "item_id", "strength", "exposures"), users, items)
         # Weighted showings are of pairs that were shown once, so only such can be what they are set against; and they
@@ -333,6 +336,7 @@ def _exposure(
                 served=product(every["exposures"], label),
                 showings=row_sums(every["exposures"]),
             )
+            of_items = ItemCells(cells["strength"], cells["weight"], *now, label)
     return Exposure(
         basis=basis,
         strength=product(cells["strength"], label),
@@ -340,6 +344,7 @@ def _exposure(
         square=product(cells["square"], sparse.csr_array(label.multiply(label))),
         cut=product(cells["cut"], label),
         feed=feed,
+        cells=of_items,
     )
 
 

@@ -1,6 +1,7 @@
 """How much preferences change: exact where there is no noise, nothing where nothing changes, and what it does to rows."""
 
 import json
+from collections.abc import Sequence
 from datetime import date
 
 import numpy as np
@@ -16,6 +17,7 @@ from coterie.strategies.window import Window, build_window
 
 INTERESTS = ("a", "b", "c")
 LABELS = pl.DataFrame({"item_id": list(INTERESTS), "interest_id": list(INTERESTS), "weight": [1.0] * 3})
+ITEMS = 6  # of an interest, where one item would not do
 NOTHING_BEFORE = pl.DataFrame(schema={"user_id": pl.String, "interest_id": pl.String, "engaged": pl.Float64})
 DAY = date(2024, 3, 20)
 
@@ -118,9 +120,9 @@ def test_change_widens_both_sides_as_independent_errors_do() -> None:
 
 
 def liked(shares: dict[str, tuple[float, ...]], rng: np.random.Generator, users: int = 60, times: int = 12) -> Window:
-    """Users of one community who are shown each interest alike, and engage as the shares say."""
+    """Users of one community who are shown each interest alike, by items alike, and engage as the shares say."""
     rows = [
-        (f"{group}{n}", i, float(rng.binomial(times, p)), float(times))
+        (f"{group}{n}", f"{i}{n % ITEMS}", float(rng.binomial(times, p)), float(times))
         for group, share in shares.items() for n in range(users) for i, p in zip(INTERESTS, share, strict=True)
     ]  # fmt: skip
     frame = pl.DataFrame(rows, schema=["user_id", "item_id", "strength", "weight"], orient="row")
@@ -129,8 +131,14 @@ def liked(shares: dict[str, tuple[float, ...]], rng: np.random.Generator, users:
     shown = frame.with_columns(strength=pl.col("strength") / times)
     members = frame.select("user_id", community_id=pl.lit("c")).unique()
     return build_window(
-        engagement=engagement, labels=LABELS, members=members, prior=NOTHING_BEFORE, exposed=shown, basis="propensity"
-    )
+        engagement=engagement, labels=items_of(INTERESTS), members=members, prior=NOTHING_BEFORE, exposed=shown,
+        basis="propensity",
+    )  # fmt: skip
+
+
+def items_of(interests: Sequence[str]) -> pl.DataFrame:
+    rows = [(f"{i}{n}", i, 1.0) for i in interests for n in range(ITEMS)]
+    return pl.DataFrame(rows, schema=["item_id", "interest_id", "weight"], orient="row")
 
 
 def test_a_gain_moves_as_far_as_it_moved_within_the_week() -> None:
@@ -145,19 +153,21 @@ def test_a_gain_moves_as_far_as_it_moved_within_the_week() -> None:
 
 def test_what_one_interest_does_is_not_held_against_the_others() -> None:
     names = tuple("abcdefghijklmnopqrst")
-    labels = pl.DataFrame({"item_id": names, "interest_id": names, "weight": 1.0})
     found = []
     for seed in range(10):
         rng = np.random.default_rng(seed)
         halves = []
         for last in (0.2, 0.6):
-            rows = [(f"u{n}", i, rng.binomial(12, last if i == "t" else 0.3) / 12) for n in range(60) for i in names]
+            rows = [
+                (f"u{n}", f"{i}{n % ITEMS}", rng.binomial(12, last if i == "t" else 0.3) / 12)
+                for n in range(60) for i in names
+            ]  # fmt: skip
             frame = pl.DataFrame(rows, schema=["user_id", "item_id", "strength"], orient="row")
             engagement = frame.with_columns(
                 day=pl.lit(DAY), exposures=pl.lit(1, pl.Int64), exposure_logged=pl.lit(True)
             )
             halves.append(build_window(
-                engagement=engagement, labels=labels, prior=NOTHING_BEFORE, basis="propensity",
+                engagement=engagement, labels=items_of(names), prior=NOTHING_BEFORE, basis="propensity",
                 members=frame.select("user_id", community_id=pl.lit("c")).unique(),
                 exposed=frame.with_columns(weight=pl.lit(1.0)),
             ))  # fmt: skip

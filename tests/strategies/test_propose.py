@@ -507,9 +507,11 @@ def test_fair_showings_find_what_the_feed_hides_and_say_how_it_is_known(basis: s
     fan = (w.home[user] == 1) & (interest == 1)
     uniform = rng.random(12_000) < 0.3
     good = np.where(uniform, rng.random(12_000) < 0.5, rng.random(12_000) < np.where(fan, 0.1, 0.5))
-    propensity = (0.3 * 0.5 + 0.7 * np.where(fan, np.where(good, 0.1, 0.9), 0.5)) / 3 / 30  # of an item
+    each = 300  # good items of an interest, and as many that are not
+    propensity = (0.3 * 0.5 + 0.7 * np.where(fan, np.where(good, 0.1, 0.9), 0.5)) / 3 / each  # of an item
     strength = np.clip(0.1 + 0.6 * good + 0.15 * fan + rng.normal(0, 0.1, 12_000), 0, 1)
-    item = interest * 60 + np.where(good, 0, 30) + rng.integers(0, 30, 12_000)
+    item = interest * 2 * each + np.where(good, 0, each) + rng.integers(0, each, 12_000)
+    labels = [(f"x{i:04d}", INTERESTS[i // (2 * each)], 1.0) for i in range(6 * each)]
     base = pl.DataFrame(
         {
             "day": [DAY - timedelta(int(d)) for d in rng.integers(0, 7, 12_000)],
@@ -522,7 +524,10 @@ def test_fair_showings_find_what_the_feed_hides_and_say_how_it_is_known(basis: s
         is_random=pl.col("is_random") if basis == "random_exposure" else pl.lit(None, pl.Boolean),
         propensity=pl.col("propensity") if basis == "propensity" else pl.lit(None, pl.Float64),
     )
-    days = replace(w.days(DAY), engagement=base.select(*w.engagement(DAY).columns))
+    days = replace(
+        w.days(DAY), engagement=base.select(*w.engagement(DAY).columns),
+        labels=pl.DataFrame(labels, schema=["item_id", "interest_id", "weight"], orient="row"),
+    )  # fmt: skip
     found = of_world(w, replace(days, exposed=exposed_rows(events, days.engagement)), interest_graph=NO_GRAPH)
     boost = found.filter(
         pl.col("kind") == BOOST, pl.col("community_id") == "c01", pl.col("interest_id") == INTERESTS[1]
