@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 
 from assets.gate import Candidate, Yielded, gate
-from assets.tables import shares, table_asset, today
+from assets.tables import YESTERDAY, shares, table_asset, today
 from coterie.strategies.experiment import plans_of_day
 from coterie.strategies.outcome import WINDOW_DAYS
 from coterie.strategies.propose import Days, strategies_of_day
@@ -130,6 +130,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             "interest_daily": (-WEEK, 0),
             "memberships": (-max(HORIZONS), -min(HORIZONS)),
             "user_interests": (-WINDOW_DAYS, -WINDOW_DAYS),
+            "strategy_scorecard": YESTERDAY,  # not read here: the board counts 28 days of it, so they are made in order
         },
         kinds={"python", "scipy"},
         says="Suggestions of 7 and 14 days ago, measured again on what happened since, beside random groups.",

@@ -32,6 +32,7 @@ LOOKS_BACK: Mapping[tuple[str, str], int | None] = {
     ("marts", "communities"): 1,
     ("marts", "interest_daily"): 7,
     ("marts", "strategies"): 28,
+    ("marts", "strategy_scorecard"): 27,
 }
 
 # Builds that make a table for the day from the same table of the days before: they need its yesterday, not its today.

@@ -524,10 +524,10 @@ MART_STRATEGY_BOARD = Table(
             "q_value", "False alarms to expect among candidates as clear, as a share; rounded up to one digit", True
         ),
         _text("evaluability", "How the effect is known"),
-        _text("status", "proposed, or withheld with the reason"),
+        _text("status", "proposed; warning, where its kind keeps missing; or withheld; with the reason"),
         _count("users_per_arm", "Users needed in each arm of a test", True),
         _count("test_days", "Days that the test needs", True),
-        _count("scored", "How often this kind of suggestion was scored that day", True),
+        _count("scored", "How often suggestions of this kind were scored in the last 28 days", True),
         _number("hit_rate", "Share of those that came true within their interval", True),
         Column("expires_on", pl.Date, "The day from which the suggestion no longer holds"),
     ),

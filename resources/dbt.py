@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from graphlib import TopologicalSorter
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -94,15 +95,20 @@ class Dbt:
         return self._described
 
     def models(self, tag: str) -> list[str]:
-        """The models that a build publishes, in alphabetical order.
+        """The models that a build publishes, each after those that it reads.
 
         Raises:
             CoterieError: no model has the tag.
         """
-        names = sorted(node["name"] for node in self._nodes("model") if tag in node["tags"] and node["name"] in TABLES)
-        if not names:
+        found = sorted(
+            (node for node in self._nodes("model") if tag in node["tags"] and node["name"] in TABLES),
+            key=lambda node: str(node["name"]),
+        )
+        if not found:
             raise CoterieError(f"The dbt project has no published model with the tag {tag!r}.")
-        return names
+        names = {node["unique_id"]: node["name"] for node in found}
+        reads = {node["name"]: [names[i] for i in node["depends_on"]["nodes"] if i in names] for node in found}
+        return list(TopologicalSorter(reads).static_order())
 
     def inputs(self, tag: str) -> list[str]:
         """The tables that a build reads from files, in alphabetical order."""

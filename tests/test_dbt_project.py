@@ -16,6 +16,7 @@ import pytest
 import scipy.stats
 import yaml
 from hypothesis import given, settings
+from statsmodels.stats.proportion import proportion_confint
 
 from coterie.engagement import engagement
 from coterie.errors import CoterieError
@@ -63,7 +64,8 @@ class SmallLake:
 
     def build(self, tag: str, day: date, dbt: Dbt | None = None) -> DbtBuild:
         first = {"raw_items": date.min, "item_labels": date.min, "interest_daily": day - timedelta(days=7)}
-        first |= {"strategies": day - timedelta(days=14), "communities": day - timedelta(days=1)}
+        first |= {"strategies": day - timedelta(days=28), "communities": day - timedelta(days=1)}
+        first |= {"strategy_scorecard": day - timedelta(days=27)}
         dbt = dbt or self.dbt
         stage = self.folder / "stage" / tag / str(day)
         stage.mkdir(parents=True, exist_ok=True)
@@ -152,7 +154,7 @@ def test_every_staging_column_is_described(dbt: Dbt):
 def test_each_build_makes_its_tables_and_names_its_inputs(dbt: Dbt):
     assert dbt.models("engagement") == ["engagement"]
     assert dbt.models("interests") == ["interest_daily"]
-    assert dbt.models("marts") == ["mart_community_day", "mart_interest_trends", "mart_strategy_board"]
+    assert dbt.models("marts") == ["mart_strategy_board", "mart_interest_trends", "mart_community_day"]
     assert dbt.inputs("engagement") == ["raw_events", "raw_items"]
     assert dbt.inputs("interests") == ["engagement", "interest_daily", "item_labels", "label_quality", "raw_items"]
     with pytest.raises(CoterieError, match="'mart'"):
@@ -660,7 +662,8 @@ def test_community_day_tells_the_news(lake: SmallLake):
         ("c", "split", "withheld: few"),
         ("d", "born", "proposed"),
     ]
-    lake.put("strategies", day, [{"strategy_id": s, "community_id": c, "status": w} for s, c, w in suggested])
+    rows = [{"strategy_id": s, "community_id": c, "status": w, "users_affected": 40} for s, c, w in suggested]
+    lake.put("strategies", day, rows)
     lake.put("strategies", FIRST, [{"strategy_id": "e", "community_id": "quiet", "status": "proposed"}])
     frame = lake.publish("marts", day)["mart_community_day"]
     assert frame.select("community_id", "name", "users_rounded", "event", "proposed_strategies").rows() == [
@@ -716,11 +719,43 @@ def test_the_board_shows_plan_and_record(lake: SmallLake):
     rows = {r["strategy_id"]: r for r in lake.publish("marts", day)["mart_strategy_board"].iter_rows(named=True)}
     assert sorted(rows) == ["v", "w"]
     shown = ["community", "interest", "users_rounded", "users_per_arm", "test_days", "scored", "hit_rate"]
-    assert [rows["w"][c] for c in shown] == ["Cooks", "Name of d0.i0", 40, 900, 12, 3, pytest.approx(2 / 3)]
+    assert [rows["w"][c] for c in shown] == ["Cooks", "Name of d0.i0", 40, 900, 12, 6, pytest.approx(2 / 3)]
     assert [rows["v"][c] for c in shown] == ["lost", "old.one", 40, None, None, 0, None]
     estimates = ["baseline", "effect", "effect_low", "effect_high", "q_value"]
     assert [rows["w"][c] for c in estimates] == [0.0, 0.1, 0.06, 0.2, 0.03]  # in steps of 0.02
     assert [rows["v"][c] for c in estimates] == [None] * 5
+
+
+@pytest.mark.parametrize(
+    ("scored", "hits", "status"),
+    [
+        (19, 0, "proposed"),  # too few to tell
+        (20, 13, "proposed"),
+        (20, 12, "warning: only 12 of 20 of its kind came true as predicted in the last 28 days"),
+        (200, 149, "proposed"),
+        (200, 148, "warning: only 148 of 200 of its kind came true as predicted in the last 28 days"),
+    ],
+)
+def test_a_kind_that_keeps_missing_is_a_warning(lake: SmallLake, scored: int, hits: int, status: str):
+    day = FIRST + timedelta(days=30)
+    high = proportion_confint(hits, scored, method="wilson")[1]
+    assert (scored >= 20 and high < 0.8) is status.startswith("warning")
+    row = {"kind": "boost_interest", "community_id": "c", "interest_id": INTERESTS[0], "users_affected": 41}
+    row["status"] = "proposed"
+    lake.put(
+        "strategies", day, [{"strategy_id": "s", **row}, {"strategy_id": "g", **row, "kind": "close_supply_gap"},
+                            {"strategy_id": "t", **row, "status": "withheld: sensitive interest"}],
+    )  # fmt: skip
+    lake.put("communities", day, [{"community_id": "c", "users": 41, "name": "Cooks", "verdict": "real"}])
+    for ago in (28, 27, 0):  # a day more than 28 days counts nothing
+        verdicts = ["hit"] * hits + ["miss"] * (scored - hits)
+        part = ["miss"] * 100 if ago == 28 else verdicts[ago == 27 :: 2]
+        cards = [{"strategy_id": "s", "issued_on": FIRST + timedelta(days=n), "verdict": v} for n, v in enumerate(part)]
+        lake.put("strategy_scorecard", day - timedelta(days=ago), cards)
+    published = lake.publish("marts", day)
+    board = dict(published["mart_strategy_board"].select("strategy_id", "status").iter_rows())
+    assert board == {"s": status, "g": "proposed", "t": "withheld: sensitive interest"}
+    assert published["mart_community_day"]["proposed_strategies"].to_list() == [1 + (status == "proposed")]
 
 
 def test_the_project_file_names_no_day_and_sends_no_statistics():

@@ -183,7 +183,7 @@ def _record(handout: Handout) -> Finding:
     scored = int(kinds["scored"].sum())
     hits = round(sum(n * rate for n, rate in kinds.select("scored", "hit_rate").rows()))
     sentence = (
-        f"{hits} of {number_of(scored, 'earlier suggestion')} scored today ({hits / scored:.0%}) came true within "
+        f"{hits} of {number_of(scored, 'earlier suggestion')} scored in the last 28 days ({hits / scored:.0%}) came true within "
         f"{'its' if scored == 1 else 'their'} 90 % interval."
     )
     labels = [f"{kind_of(kind)} ({n} scored)" for kind, n in kinds.select("kind", "scored").rows()]

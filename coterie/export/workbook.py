@@ -30,7 +30,7 @@ MEMBERS = "Members (rounded down to 5)"
 READING = (
     "Effect: predicted difference from the baseline, as points of a share, with its 90 % interval.",
     "False alarms: of rows that are as clear as this one, the share to expect that are chance alone.",
-    "Kind: of earlier suggestions of the same kind that were scored today, the share that came true.",
+    "Kind: of earlier suggestions of the same kind that were scored in the last 28 days, the share that came true.",
     "Empty: the log does not allow the number, or it would tell of too few people.",
 )
 

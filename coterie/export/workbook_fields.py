@@ -10,7 +10,6 @@ from typing import Any
 
 import polars as pl
 
-from coterie.export.handout import PROPOSED
 from coterie.export.words import ask_of, kind_of, known_by, metric_of
 
 LINE, MOST_LINES = 15.0, 8  # points of a line; Excel allows a row 409 points
@@ -51,13 +50,13 @@ SUGGESTED = (
     Field("users_rounded", "Members", "count", 10),
     Field("users_per_arm", "Users per arm of a test", "count", 12),
     Field("test_days", "Days of a test", "count", 10),
-    Field("scored", "Kind: scored today", "count", 11),
+    Field("scored", "Kind: scored in 28 days", "count", 11),
     Field("hit_rate", "Kind: came true", "share", 11),
     Field("expires_on", "Expires on", "day", 12),
     Field("decision", "Decision", width=11),
     Field("decided_on", "Decided on", "day", 12),
     Field("note", "Note", width=30),
-    Field("why_withheld", "Why withheld", width=34),
+    Field("why_withheld", "Why not suggested", width=34),
     Field("strategy_id", "Id", width=17),
 )
 OWN = tuple(f for f in SUGGESTED if f.column not in {"community", "users_rounded"})
@@ -109,8 +108,8 @@ def readable(board: pl.DataFrame, actions: Mapping[str, Any]) -> pl.DataFrame:
 
     status = pl.col("status")
     return board.with_columns(
-        state=pl.when(status == PROPOSED).then(pl.lit(PROPOSED)).otherwise(pl.lit("withheld")),
-        why_withheld=pl.when(status != PROPOSED).then(status.str.strip_prefix("withheld: ")),
+        state=status.str.split(": ").list.first(),
+        why_withheld=status.str.splitn(": ", 2).struct.field("field_1"),
         asks=said("kind", kind_of),
         measures=said("metric", metric_of),
         known=said("evaluability", known_by),

@@ -4,6 +4,7 @@ Belongs here: which rows of which facts stand where. Does not belong here: words
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
@@ -152,7 +153,7 @@ def _board(facts: DayFacts, t: Texts) -> Rows:
     for row in rows:
         row["called"] = interest_name(row["interest_id"] or "", facts.names, row["interest"])
         row["place"] = community_name(row["community"], facts.names)
-        row["state"] = "proposed" if row["status"] == "proposed" else "withheld"
+        row["state"] = row["status"].partition(": ")[0]
         row["says_status"] = says_status(row["status"], t)
         row["words"] = " ".join([row["called"], row["interest"], row["place"], row["community"]]).lower()
     return rows
@@ -162,10 +163,9 @@ def says_status(status: str, t: Texts) -> str:
     """The status of a suggestion in words; a reason that the catalogue does not know stays as the table has it."""
     if status == "proposed":
         return t("status.proposed")
-    reason = status.removeprefix("withheld: ")
-    digits = "".join(c for c in reason if c.isdigit())
-    known = t.get("reasons").get(reason.replace(digits, "{n}") if digits else reason)
-    return t("status.withheld") + ": " + (known.format(n=digits) if known else reason)
+    state, _, reason = status.partition(": ")
+    known = t.get("reasons").get(re.sub(r"\d+", "{n}", reason))
+    return t(f"status.{state}") + ": " + (known.format(*re.findall(r"\d+", reason)) if known else reason)
 
 
 def _scored(facts: DayFacts) -> Rows:

@@ -42,3 +42,10 @@
   {%- endfor -%}
   {{ ns.text }}
 {%- endmacro %}
+
+{#- Upper end of the 95 % interval of a share of so many (Wilson 1927, Journal of the American Statistical Association 22). -#}
+{% macro wilson_high(hits, n) -%}
+  {%- set z = '1.959963984540054' -%}
+  (({{ hits }} + {{ z }} * {{ z }} / 2.0 + {{ z }} * sqrt({{ hits }} * ({{ n }} - {{ hits }}) / nullif(cast({{ n }} as double), 0) + {{ z }} * {{ z }} / 4.0))
+    / ({{ n }} + {{ z }} * {{ z }}))
+{%- endmacro %}

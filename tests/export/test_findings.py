@@ -30,7 +30,7 @@ def test_each_says_what_the_marts_say() -> None:
         "Show more of Baking for Cooks: +12.0 % (90 % interval +5.0 % to +19.0 %).",
         "1 rising and 1 falling interests; clearest is Cats, falling, at 0.5 times its share of the week before.",
         "Dogs is 18.2% of engagement and 8.4% of new items, the widest gap.",
-        "5 of 9 earlier suggestions scored today (56%) came true within their 90 % interval.",
+        "5 of 9 earlier suggestions scored in the last 28 days (56%) came true within their 90 % interval.",
     ]
     communities, first, trend, gap, record = (f.figure for f in found)
     assert [(s.name, s.values) for s in communities.series] == [("real", (400, None)), ("weak", (None, 390))]

@@ -45,7 +45,7 @@ def test_suggestions_are_the_board_in_order_with_what_was_decided(book) -> None:
     assert [row["Id"] for row in found] == board["strategy_id"].to_list()
     assert [row["Effect"] for row in found] == [pytest.approx(v) if v else None for v in board["effect"]]
     assert [row["Status"] for row in found].count("proposed") == 8
-    assert found[-1]["Why withheld"] == "not evaluable, fewer"
+    assert found[-1]["Why not suggested"] == "not evaluable, fewer"
     shipped = next(row for row in found if row["Id"] == "s-00")
     assert (shipped["Decision"], shipped["Note"]) == ("shipped", "go  on")
     assert found[0]["How much"] == "ranking score × 1.2"

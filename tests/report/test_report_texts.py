@@ -86,3 +86,7 @@ def test_every_metric_and_every_reason_of_a_suggestion_has_words(language: str) 
         WHY_NOT,
     ):
         assert "not evaluable" not in says_status(f"withheld: not evaluable, {reason}", t)
+    missed = says_status("warning: only 57 of 89 of its kind came true as predicted in the last 28 days", t)
+    assert all(n in missed for n in ("57", "89", "28"))
+    assert missed.startswith(t("status.warning"))
+    assert "predicted" not in missed

@@ -12,11 +12,12 @@ with news as (
 
 proposed as (
     select
-        community_id,
+        issued.community_id,
         count(*) as strategies
-    from {{ source('lake', 'strategies') }}
-    where day = {{ today() }} and status = 'proposed'
-    group by community_id
+    from {{ source('lake', 'strategies') }} as issued
+    inner join {{ ref('mart_strategy_board') }} as board on issued.strategy_id = board.strategy_id
+    where issued.day = {{ today() }} and board.status = 'proposed'
+    group by issued.community_id
 ),
 
 yesterday as (

@@ -1,6 +1,7 @@
 -- Suggestions for analysts, with the plan to test each and how its kind has done; those for fewer users than the
 -- disclosure size are left out. Estimates are rounded to between a fifth and a half of their standard error, about what
--- one user can move them by; what cannot be evaluated has none.
+-- one user can move them by; what cannot be evaluated has none. A kind that keeps missing is a warning, no suggestion:
+-- of at least 20 that were scored in the last 28 days, so few held that more than 80 % can be ruled out.
 
 -- A suggestion keeps its id, so any earlier day tells its kind.
 with kinds as (
@@ -17,7 +18,7 @@ record as (
         count(case when card.verdict = 'hit' then 1 end) as hits
     from {{ source('lake', 'strategy_scorecard') }} as card
     inner join kinds on card.strategy_id = kinds.strategy_id
-    where card.day = {{ today() }}
+    where card.day between {{ today(days_ago=27) }} and {{ today() }}
     group by kinds.kind
 ),
 
@@ -42,7 +43,16 @@ select
     {{ to_the_step('strategies.effect_high', 'estimates.step') }} as effect_high,
     {{ q_at_most('strategies.q_value') }} as q_value,
     strategies.evaluability,
-    strategies.status,
+    case
+        when
+            strategies.status = 'proposed'
+            and record.scored >= 20
+            and {{ wilson_high('record.hits', 'record.scored') }} < 0.8
+            then
+                'warning: only ' || cast(record.hits as varchar) || ' of ' || cast(record.scored as varchar)
+                || ' of its kind came true as predicted in the last 28 days'
+        else strategies.status
+    end as status,
     plans.users_per_arm,
     plans.days as test_days,
     coalesce(record.scored, 0) as scored,
