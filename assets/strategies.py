@@ -11,6 +11,7 @@ from assets.tables import YESTERDAY, shares, table_asset, today
 from coterie.strategies.experiment import plans_of_day
 from coterie.strategies.outcome import WINDOW_DAYS
 from coterie.strategies.propose import Days, strategies_of_day
+from coterie.strategies.sample import sampled, share_of_users
 from coterie.strategies.scorecard import HORIZONS, coverage, scorecard_of_day
 from coterie.strategies.window import exposed_rows
 from coterie.tables import EXPERIMENT_PLANS, MEMBERSHIPS, STRATEGIES, STRATEGY_SCORECARD, USER_INTERESTS, Table
@@ -171,15 +172,25 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
 def _days(lake: Lake, warehouse: Warehouse, log: Log, method: Method, day: date, *, members_on: Sequence[date]) -> Days:
     """The week that ends on the day, with memberships of the days asked for and interests of before the week."""
     first = max(day - timedelta(days=WEEK), date.fromisoformat(method.first_day))
-    engagement = lake.read_days("engagement", first, day)
+    share = share_of_users(lake.rows("raw_events", first, day))
+    of_sample = _in_sample(lake, first, day, share) if share < 1 else None
+    engagement = lake.read_days("engagement", first, day, where=of_sample)
     return Days(
         engagement=engagement,
         labels=warehouse.labels_of(lake, engagement["item_id"], last=day),
         memberships=_on(lake, method, MEMBERSHIPS, members_on),
         user_interests=_on(lake, method, USER_INTERESTS, [day - timedelta(days=WINDOW_DAYS)]),
         interest_daily=lake.read_days("interest_daily", first, day),
-        exposed=_exposed(lake, first, day, engagement) if log.open().source.exposures_logged else None,
+        exposed=_exposed(lake, first, day, engagement, of_sample) if log.open().source.exposures_logged else None,
+        share=share,
     )
+
+
+def _in_sample(lake: Lake, first: date, last: date, share: float) -> pl.Expr:
+    """Whether a row's user is in the sample."""
+    files = lake.files("engagement", first=first, last=last)
+    users = pl.scan_parquet(files).select(pl.col("user_id").unique()).collect()["user_id"].sort()
+    return pl.col("user_id").is_in(sampled(users, share).implode())
 
 
 def _on(lake: Lake, method: Method, table: Table, wanted: Sequence[date]) -> pl.DataFrame:
@@ -188,11 +199,14 @@ def _on(lake: Lake, method: Method, table: Table, wanted: Sequence[date]) -> pl.
     return pl.concat([table.empty().select(pl.lit(None, pl.Date).alias("day"), pl.all()), *frames])
 
 
-def _exposed(lake: Lake, first: date, last: date, engagement: pl.DataFrame) -> pl.DataFrame | None:
+def _exposed(
+    lake: Lake, first: date, last: date, engagement: pl.DataFrame, of_sample: pl.Expr | None = None
+) -> pl.DataFrame | None:
     """Showings of the week that are random or have a propensity; None if the log has neither."""
     events = (
         pl.scan_parquet(lake.files("raw_events", first=first, last=last), hive_partitioning=True)
         .filter(pl.col("kind") == "exposure", pl.col("is_random").fill_null(False) | pl.col("propensity").is_not_null())
+        .filter(True if of_sample is None else of_sample)
         .with_columns(pl.col("day").cast(pl.Date))
         .select("day", "user_id", "item_id", "kind", "propensity", "is_random")
         .collect()

@@ -124,13 +124,35 @@ class Lake:
             raise MissingDayError(f"{table} of {day} is not in the lake. Materialize {table} for {day} first.")
         return pl.scan_parquet(path, hive_partitioning=False)
 
-    def read_days(self, table: str, first: date, last: date, columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """The rows of several days, each of which must be published, with `day` as the first column (pl.Date)."""
+    def read_days(
+        self,
+        table: str,
+        first: date,
+        last: date,
+        columns: Sequence[str] | None = None,
+        where: pl.Expr | None = None,
+    ) -> pl.DataFrame:
+        """The rows of several days, each of which must be published, with `day` as the first column (pl.Date).
+
+        Args:
+            table: the table.
+            first: the first day.
+            last: the last day, inclusive.
+            columns: some columns, or all of them.
+            where: which rows; the others are left out while reading.
+        """
         frames = [
-            self.read(table, day, columns).select(pl.lit(day).alias("day"), pl.all())
+            self.scan(table, day)
+            .filter(True if where is None else where)
+            .select(pl.lit(day).alias("day"), pl.all() if columns is None else pl.col(columns))
+            .collect()
             for day in (first + timedelta(days=n) for n in range((last - first).days + 1))
         ]
         return pl.concat(frames)
+
+    def rows(self, table: str, first: date, last: date) -> int:
+        """How many rows the published days from `first` to `last` have, both inclusive."""
+        return sum(pq.read_metadata(file).num_rows for file in self.files(table, first=first, last=last))
 
     def note(self, table: str, day: date, key: str) -> str | None:
         """A text that was published inside the partition's file, or None."""

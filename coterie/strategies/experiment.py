@@ -23,6 +23,7 @@ from statsmodels.stats.power import NormalIndPower
 
 from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, MIN_USERS, WINDOW_DAYS, fewest_users, measure
 from coterie.strategies.propose import MIN_ENGAGED, PROPOSED, Days, as_json, citable, rounded
+from coterie.strategies.sample import sampled
 from coterie.strategies.window import Window, adoption_sums, exposure_sums, share_sums, window_from_frames
 from coterie.strategies.wording import GUARDRAIL_LOSS
 from coterie.tables import EXPERIMENT_PLANS
@@ -53,7 +54,7 @@ class Traffic:
         guardrail_sd: its standard deviation over members.
     """
 
-    active_days: npt.NDArray[np.int64]
+    active_days: npt.NDArray[np.float64]
     guardrail_mean: float
     guardrail_sd: float
 
@@ -98,12 +99,13 @@ def plans_of_day(
         pl.col("day") == day, pl.col("is_primary"), pl.col("community_id").is_in(cited["community_id"].implode())
     ).select("user_id", "community_id")
     rows = days.engagement.filter(pl.col("day").is_between(start, day))
+    here = sampled(primary["user_id"], days.share)
     supply = days.interest_daily.filter(pl.col("day").is_between(start, day))
     return plan(
         strategies=strategies,
         units=unit_statistics(window, measure(window, supply, disclosure_k)),
         leakage=tie_leakage(user_graph, primary),
-        traffic=traffic(rows, primary),
+        traffic=traffic(rows, primary.filter(pl.col("user_id").is_in(here.implode())), days.share),
         disclosure_k=disclosure_k,
     )
 
@@ -216,12 +218,13 @@ def tie_leakage(user_graph: pl.DataFrame, primary: pl.DataFrame) -> dict[str, fl
     return {c: float(out[i] / total[i]) if total[i] > 0 else 0.0 for i, c in enumerate(ids)}
 
 
-def traffic(engagement: pl.DataFrame, primary: pl.DataFrame) -> dict[str, Traffic]:
+def traffic(engagement: pl.DataFrame, primary: pl.DataFrame, share: float = 1.0) -> dict[str, Traffic]:
     """How often each community's members are there, and how much they engage.
 
     Args:
         engagement: rows of the seven days: day, user_id, strength.
         primary: user_id, community_id.
+        share: of the members that are in `primary`; they stand for all.
 
     Returns:
         Community to traffic.
@@ -239,7 +242,8 @@ def traffic(engagement: pl.DataFrame, primary: pl.DataFrame) -> dict[str, Traffi
     for (community,), group in members.group_by(["community_id"], maintain_order=True):
         daily = group["strength"].to_numpy() / 1e6 / WINDOW_DAYS
         out[str(community)] = Traffic(
-            active_days=np.bincount(np.minimum(group["days"].to_numpy(), WINDOW_DAYS), minlength=WINDOW_DAYS + 1),
+            active_days=np.bincount(np.minimum(group["days"].to_numpy(), WINDOW_DAYS), minlength=WINDOW_DAYS + 1)
+            / share,
             guardrail_mean=float(daily.mean()),
             guardrail_sd=float(daily.std(ddof=1)) if len(daily) > 1 else 0.0,
         )

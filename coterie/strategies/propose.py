@@ -43,7 +43,8 @@ class Days:
     """The concatenated daily frames that suggestions and their scores are made from.
 
     Each has the columns of its contract and `day`; `labels` may be without. `exposed` is what `window.exposed_rows`
-    makes of RAW_EVENTS, for logs with propensities or random showings.
+    makes of RAW_EVENTS, for logs with propensities or random showings. Where `share` is below 1, `engagement` and
+    `exposed` hold only the users of a sample (`sample.sampled`).
     """
 
     engagement: pl.DataFrame
@@ -52,6 +53,7 @@ class Days:
     user_interests: pl.DataFrame
     interest_daily: pl.DataFrame
     exposed: pl.DataFrame | None = None
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ def strategies_of_day(
         interest_graph=interest_graph,
         taxonomy=taxonomy,
         disclosure_k=disclosure_k,
+        share=days.share,
     )
 
 
@@ -147,6 +150,7 @@ def propose(
     placebos: pl.DataFrame | None = None,
     changes: Changes | None = None,
     disclosure_k: int = MIN_USERS,
+    share: float = 1.0,
 ) -> pl.DataFrame:
     """Suggestions from the outcomes of the last complete window.
 
@@ -178,6 +182,7 @@ def propose(
         placebos: what `placebo.placebo` returns for the same window; goes into the evidence.
         changes: what `changes_of_day` returns for it; None or a community that is not there: none is allowed for.
         disclosure_k: least number of users that a number may rest on.
+        share: of users that the outcomes rest on; goes into the evidence where it is not 1.
 
     Returns:
         STRATEGIES, at most three rows a community and kind.
@@ -197,7 +202,7 @@ def propose(
     ).sort("kind", "community_id", "interest_id")
     estimated = _estimate(candidates)
     picked = _pick(estimated)
-    rows = [_row(day, row, estimated.height, disclosure_k) for row in picked.iter_rows(named=True)]
+    rows = [_row(day, row, estimated.height, disclosure_k, share) for row in picked.iter_rows(named=True)]
     return STRATEGIES.conform(pl.DataFrame(rows, schema=STRATEGIES.schema)) if rows else STRATEGIES.empty()
 
 
@@ -350,7 +355,7 @@ def _pick(estimated: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def _row(day: date, row: Mapping[str, Any], candidates: int, disclosure_k: int) -> dict[str, Any]:
+def _row(day: date, row: Mapping[str, Any], candidates: int, disclosure_k: int, share: float) -> dict[str, Any]:
     known = row["why_not"] is None
     action = _action(row) if known and not row["sensitive"] else {"type": "none"}
     return {
@@ -369,7 +374,7 @@ def _row(day: date, row: Mapping[str, Any], candidates: int, disclosure_k: int) 
         "p_value": row["p_value"] if known else None,
         "q_value": row["q_value"] if known else None,
         "evaluability": row["evaluability"],
-        "evidence": as_json(_evidence(day, row, candidates, disclosure_k)),
+        "evidence": as_json(_evidence(day, row, candidates, disclosure_k, share)),
         "guardrail": wording.guardrail(row) if known else wording.NOT_APPLIED,
         "expires_on": day + LIFETIME,
         "kill_criterion": wording.kill_criterion(row) if known else wording.NOT_APPLIED,
@@ -396,7 +401,7 @@ def _action(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _evidence(day: date, row: Mapping[str, Any], candidates: int, disclosure_k: int) -> dict[str, Any]:
+def _evidence(day: date, row: Mapping[str, Any], candidates: int, disclosure_k: int, share: float) -> dict[str, Any]:
     evidence: dict[str, Any] = {
         "window": [(day - timedelta(days=WINDOW_DAYS - 1)).isoformat(), day.isoformat()],
         "members_as_of": (day - timedelta(days=WINDOW_DAYS)).isoformat(),
@@ -404,6 +409,8 @@ def _evidence(day: date, row: Mapping[str, Any], candidates: int, disclosure_k: 
         "active_members": disclosed(row["members"], disclosure_k),
         "candidates_tested": candidates,
     }
+    if share < 1:
+        evidence["share_of_users"] = rounded(share)  # counts below are of the sample
     if row["why_not"] is not None:
         return evidence | {"not_evaluable": row["why_not"]}
     evidence |= {

@@ -428,7 +428,7 @@ def test_order_of_rows_does_not_show() -> None:
     def mix(frame: pl.DataFrame) -> pl.DataFrame:
         return frame.sample(fraction=1, shuffle=True, seed=3)
 
-    mixed = Days(**{f: mix(getattr(days, f)) for f in Days.__dataclass_fields__ if f != "exposed"})
+    mixed = Days(**{f: mix(getattr(days, f)) for f in Days.__dataclass_fields__ if f not in ("exposed", "share")})
     two = of_world(
         w, mixed, communities=mix(w.community_rows()), interest_graph=mix(full_graph()), taxonomy=mix(taxonomy())
     )
