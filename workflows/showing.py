@@ -18,6 +18,7 @@ from coterie.simulate.compare import (
     lives_beside_truth,
     load_truth,
     strategies_beside_truth,
+    true_gains,
 )
 from coterie.simulate.effects import BOOST_SHARE
 from coterie.strategies.outcome import EXPOSURE, GAIN, WINDOW_DAYS
@@ -26,6 +27,7 @@ from resources.report_file import scores_of
 from resources.settings import Settings
 
 SHOWN, SHOWN_PER_KIND = 12, 4
+KEPT = 0.03  # a true gain that moves by no more is the same
 VERDICTS = (
     "real: members engage with one another's interests more than chance allows (q: share of false alarms "
     "to expect among communities at least as clear). "
@@ -56,6 +58,7 @@ def show(out: Console, lake: Lake, day: date, settings: Settings) -> None:
     if truth is not None:
         out.print(_lives(lake, truth, day))
         out.print(_changes_of_taste(truth, day), highlight=False)
+        out.print(_kept_and_changed(lake, truth, day), highlight=False)
     report = settings.home.absolute() / "reports" / f"{day}.html"
     default = Settings.model_fields
     # What the next command needs in order to see the same tables.
@@ -132,6 +135,36 @@ def _lives(lake: Lake, truth: Truth, last: date) -> RichTable | str:
         "What happened to communities in truth, and when it was noticed",
         found.with_columns(pl.col("found_on").cast(pl.String).fill_null("not within two days")),
         {"day": "day", "event": "event", "community": "true community", "found_on": "noticed"},
+    )
+
+
+def _kept_and_changed(lake: Lake, truth: Truth, last: date) -> str:
+    """How often boosts came true whose true gain stayed what it was, and how often the others did."""
+    pair = ["community_id", "interest_id"]
+    cards = lake.read_days("strategy_scorecard", lake.days("strategy_scorecard")[0], last)
+    scored = cards.filter(pl.col("in_interval").is_not_null())
+    parts = []
+    for made, horizon in scored.select("issued_on", "horizon_days").unique().sort("issued_on", "horizon_days").rows():
+        members = [lake.read("memberships", made - timedelta(days=ago)) for ago in (WINDOW_DAYS, 0)]
+        before = true_gains(truth, members[0], made - timedelta(days=WINDOW_DAYS - 1), made)
+        then = made + timedelta(days=horizon)
+        after = true_gains(truth, members[1], then - timedelta(days=WINDOW_DAYS - 1), then)
+        issued = lake.read("strategies", made, ["strategy_id", "metric", *pair])
+        moved = issued.filter(pl.col("metric") == GAIN).join(before, on=pair).join(after, on=pair, suffix="_after")
+        rows = scored.filter(pl.col("issued_on") == made, pl.col("horizon_days") == horizon)
+        parts.append(rows.join(moved, on="strategy_id").select(
+            "in_interval", kept=(pl.col("true_gain_after") - pl.col("true_gain")).abs() <= KEPT))  # fmt: skip
+    if not parts:
+        return ""
+    both = pl.concat(parts)
+    if both.is_empty():
+        return ""
+    told = [
+        f"{rows['in_interval'].sum()} of {rows.height}" for rows in (both.filter("kept"), both.filter(~pl.col("kept")))
+    ]
+    return (
+        f"Boosts within their interval: {told[0]} whose true gain moved by at most {100 * KEPT:.0f} points from one week "
+        f"to the other, and {told[1]} whose true gain moved further, which no log foretells.\n"
     )
 
 

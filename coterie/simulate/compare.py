@@ -124,6 +124,38 @@ def strategies_beside_truth(
     )
 
 
+def true_gains(truth: Truth, memberships: pl.DataFrame, first: date, last: date) -> pl.DataFrame:
+    """What a showing that is moved to an interest gains in truth: its strength less that of a showing as it is.
+
+    Args:
+        truth: the truth.
+        memberships: MEMBERSHIPS of the day on which the members were fixed.
+        first: first day of the window.
+        last: its last day, inclusive.
+
+    Returns:
+        community_id, interest_id, true_gain: the mean over the days, of members by their activity; sorted.
+    """
+    main = memberships.filter("is_primary").select("user_id", "community_id")
+    days = truth.engagement["day"].unique().sort()
+    found = [pl.DataFrame(schema={"community_id": pl.String, "interest_id": pl.String, "true_gain": pl.Float64})]
+    for day in days.filter(days.is_between(first, last)):
+        mass = (
+            truth.on(day).join(main, on="user_id").group_by("community_id", "community").agg(pl.col("activity").sum())
+        )
+        of_day = truth.engagement.filter(pl.col("day") == day).with_columns(pl.col("community").fill_null(NOBODY))
+        now = of_day.group_by("community").agg(
+            now=(pl.col("served") * pl.col("strength")).sum() / pl.col("served").sum()
+        )
+        found.append(
+            mass.join(of_day.join(now, on="community"), on="community")
+            .group_by("community_id", "interest_id")
+            .agg(true_gain=(pl.col("activity") * (pl.col("strength") - pl.col("now"))).sum() / pl.col("activity").sum())
+        )
+    whole = pl.concat(found).group_by("community_id", "interest_id").agg(pl.col("true_gain").sort().mean())
+    return whole.sort("community_id", "interest_id")
+
+
 def lives_beside_truth(
     truth: Truth, lineage: pl.DataFrame, matches: dict[date, pl.DataFrame], first_day: date
 ) -> pl.DataFrame:
