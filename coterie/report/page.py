@@ -16,7 +16,14 @@ from coterie.report.charts import MOST_SCORES, charts_of, first_interest, size_h
 from coterie.report.facts import DayFacts
 from coterie.report.names import community_name, interest_name, item_text
 from coterie.report.numbers import Metric, Numbers, fact_of
-from coterie.report.sentences import how_far_to_trust, strategy_says, strategy_title, top_strategies, what_changed
+from coterie.report.sentences import (
+    how_far_to_trust,
+    nothing_to_do,
+    strategy_says,
+    strategy_title,
+    top_strategies,
+    what_changed,
+)
 from coterie.report.texts import Language, Texts
 
 Rows = list[dict[str, Any]]
@@ -49,6 +56,7 @@ def render(facts: DayFacts, language: Language = "en") -> str:
         changed=what_changed(facts, t),
         trust=how_far_to_trust(facts, t),
         top=top_strategies(facts["board"]),
+        nothing=nothing_to_do(facts["board"], t),
         proposed=facts["board"].filter(pl.col("status") == "proposed").height,
         communities=_communities(facts, t),
         profiles=profiles,

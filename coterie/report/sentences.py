@@ -41,6 +41,12 @@ def top_strategies(board: pl.DataFrame) -> Sequence[Row]:
     return ordered.sort("place", "sure", "strategy_id").head(TOP).to_dicts()
 
 
+def nothing_to_do(board: pl.DataFrame, t: Texts) -> str:
+    """Why there is no suggestion to start with: none passed its test, or those that did are warnings by their record."""
+    warnings = board.filter(pl.col("status").str.starts_with("warning")).height
+    return t("first.only_warnings", n=warnings) if warnings else t("first.no_strategy")
+
+
 def how_far_to_trust(facts: DayFacts, t: Texts) -> list[str]:
     """The track record so far in sentences, or that there is none."""
     numbers = Numbers(t)
@@ -73,7 +79,7 @@ def headline(facts: DayFacts, language: str = "en") -> list[str]:
     """The first screen as plain texts, for places that show no HTML: what changed, what to do, how far to trust it."""
     t = Texts(language, html=False)  # type: ignore[arg-type]
     top = [strategy_title(row, facts, t) + ". " + strategy_says(row, t) for row in top_strategies(facts["board"])]
-    return [*what_changed(facts, t), *(top or [t("first.no_strategy")]), " ".join(how_far_to_trust(facts, t))]
+    return [*what_changed(facts, t), *(top or [nothing_to_do(facts["board"], t)]), " ".join(how_far_to_trust(facts, t))]
 
 
 def strategy_title(row: Row, facts: DayFacts, t: Texts) -> str:
