@@ -29,6 +29,8 @@ def decide_command(
         f"{made.strategy_id} ({row['kind']}, {row['interest_id']}, suggested on {made.issued_on}): {made.decision} on "
         f"{made.decided_on}{'' if new else '; it was recorded before'}."
     )
+    if made.decided_on > (last := lake.days("strategies")[-1]):
+        typer.echo(f"Mind: the tables reach to {last}; exports and reports show a decision from its own day on.")
     if made.decision != "rejected" and row["status"] != "proposed":
         typer.echo(f"Mind: it was {row['status']}.")
     if made.decision != "rejected" and made.decided_on >= row["expires_on"]:

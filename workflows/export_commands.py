@@ -48,7 +48,7 @@ def export_command(
 
     settings = load_settings()
     lake = Lake(settings.home)
-    chosen = check_formats(formats)
+    chosen = check_formats(formats, tables or ())
     check_target(to, replace=replace)
     on = _day(lake, day)
     first = since.date() if since else on

@@ -27,6 +27,7 @@ MANIFEST = "manifest.json"
 LAYOUT = "coterie-export/1"
 TEMPLATE = "template.pptx"
 # Format -> what it makes, in words.
+OF_ANY_TABLE = ("parquet", "csv", "hyper")
 FORMATS: Mapping[str, str] = MappingProxyType(
     {
         "parquet": "tables/parquet/<table>.parquet, for programs",
@@ -51,11 +52,15 @@ class Options:
     template: str = TEMPLATE
 
 
-def check_formats(formats: Sequence[str] | None) -> tuple[str, ...]:
+def check_formats(formats: Sequence[str] | None, others: Sequence[str] = ()) -> tuple[str, ...]:
     """The formats to write: those asked for, or all that can be written here.
 
+    Args:
+        formats: those asked for.
+        others: names of other tables that are asked for.
+
     Raises:
-        ExportError: there is no such format, or what it needs is not installed.
+        ExportError: there is no such format, what it needs is not installed, or none of them can hold the other tables.
     """
     for name in formats or ():
         if name not in FORMATS:
@@ -65,6 +70,11 @@ def check_formats(formats: Sequence[str] | None) -> tuple[str, ...]:
     chosen = tuple(formats or [name for name in FORMATS if name != "hyper" or tableau.available()])
     # Power BI reads the Parquet files.
     wanted = {*chosen, "parquet"} if "power-bi" in chosen else set(chosen)
+    if others and not wanted & set(OF_ANY_TABLE):
+        raise ExportError(
+            f"found the table {others[0]!r} with the format {chosen[0]!r}, which does not hold it; expected one of "
+            f"{', '.join(OF_ANY_TABLE)} as well"
+        )
     return tuple(name for name in FORMATS if name in wanted)
 
 

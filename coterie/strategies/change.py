@@ -103,7 +103,16 @@ def weekly_move(first: Window, last: Window) -> pl.DataFrame:
         community's others do. Communities without any are left out.
     """
     pair = ["community_id", "interest_id"]
-    both = _gains(first).join(_gains(last), on=pair, suffix="_last", how="full", coalesce=True).sort(pair)
+    interests = pl.DataFrame(
+        {"interest_id": sorted({*first.interests, *last.interests})}, schema={"interest_id": pl.String}
+    )
+    both = (
+        pl.DataFrame({"community_id": first.communities}, schema={"community_id": pl.String})
+        .join(interests, how="cross")
+        .join(_gains(first), on=pair, how="left")
+        .join(_gains(last), on=pair, suffix="_last", how="left")
+        .sort(pair)
+    )
     parts_ = [pl.DataFrame(schema=MOVE_SCHEMA)]
     for _, rows in both.group_by("community_id", maintain_order=True):
         change = (rows["difference_last"] - rows["difference"]).to_numpy()

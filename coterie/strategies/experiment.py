@@ -22,7 +22,7 @@ import polars as pl
 from statsmodels.stats.power import NormalIndPower
 
 from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, MIN_USERS, WINDOW_DAYS, fewest_users, measure
-from coterie.strategies.propose import MIN_ENGAGED, PROPOSED, Days, as_json, citable, rounded
+from coterie.strategies.propose import BOOST_MULTIPLIER, MIN_ENGAGED, PROPOSED, Days, as_json, citable, rounded
 from coterie.strategies.sample import sampled
 from coterie.strategies.window import Window, adoption_sums, exposure_sums, share_sums, window_from_frames
 from coterie.strategies.wording import GUARDRAIL_LOSS
@@ -257,6 +257,10 @@ def unit_statistics(window: Window, outcomes: pl.DataFrame) -> pl.DataFrame:
     (y - R x) / mean x of all communities' members, R being their common ratio; negative estimates count as 0, as does
     the correlation of fewer than two communities.
 
+    A gain is measured on the showings that a boost moves, which are fewer than those that its error here rests on: its
+    standard deviation is scaled by the root of the ratio, as if showings were independent. Where members differ for good
+    that is too much, and the test is longer than it need be.
+
     Args:
         window: the window whose members would be tested.
         outcomes: what `measure` returns for it.
@@ -281,9 +285,13 @@ def unit_statistics(window: Window, outcomes: pl.DataFrame) -> pl.DataFrame:
     # A gain varies between communities as what a showing of the interest brings.
     families = {ADOPTION: ADOPTION, EXPOSURE: EXPOSURE, GAIN: EXPOSURE}
     shared = pl.col("metric").replace_strict(families, default="share")
+    moved = (pl.col("showings") * pl.col("served_share") * (BOOST_MULTIPLIER - 1)).clip(lower_bound=1.0)
+    fewer = (
+        pl.when(pl.col("metric") == GAIN).then((pl.col("effective_rows") / moved).clip(lower_bound=1.0)).otherwise(1.0)
+    )
     return (
         outcomes.filter(pl.col("unit_sd").is_not_null(), pl.col("engaged") >= MIN_ENGAGED)
-        .with_columns(family=shared)
+        .with_columns(pl.col("unit_sd") * fewer.sqrt(), family=shared)
         .join(pl.concat(parts), on=["interest_id", "family"], how="left")
         .with_columns(pl.col("icc").fill_null(0.0))
         .sort("community_id", "interest_id", "metric")

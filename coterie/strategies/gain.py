@@ -29,6 +29,7 @@ class Gain:
         variance: of value - baseline, users and items as clusters: what the next week's may differ by.
         of_users: the part of it with users alone as clusters: what two groups who are shown the same items differ by.
         served: share of the group's showings that the interest has.
+        showings: (G, 1) all logged showings of the group.
         sums: those behind `value`.
     """
 
@@ -37,6 +38,7 @@ class Gain:
     variance: Array
     of_users: Array
     served: Array
+    showings: Array
     sums: Sums
 
 
@@ -65,6 +67,7 @@ def gain(exposure: Exposure, groups: Matrix) -> Gain | None:
         variance=of_users + of_items,
         of_users=of_users,
         served=np.divide(served, showings, out=np.zeros(served.shape), where=showings > 0),
+        showings=showings,
         sums=sums,
     )
 

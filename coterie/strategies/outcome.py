@@ -67,6 +67,7 @@ OUTCOME_SCHEMA: dict[str, type[pl.DataType]] = {
     "effective_rows": pl.Float64,
     "cut_share": pl.Float64,  # of the weight of the members' showings, where they are weighted
     "served_share": pl.Float64,  # gain_per_showing: share of the members' showings that the interest has
+    "showings": pl.Float64,  # gain_per_showing: all logged showings of the members
     "label_confidence": pl.Float64,  # of the labels behind the members' engagement, null if labels have none
     "label_items": pl.Float64,  # effective number of items behind it
     "label_share": pl.Float64,  # of all the members' engagement, with items that bear any label
@@ -208,7 +209,8 @@ def _gain(window: Window, fewest: int) -> list[pl.DataFrame]:
             unit_variance=found.sums.count * found.of_users, pooled=whole.ratio(),
             evaluability=exposure.basis, community_mean=found.baseline,
             rows=effective_rows(exposure, window.members), cut=cut_share(exposure, window.members),
-            served=found.served, popularity=np.broadcast_to(popularity, found.value.shape),
+            served=found.served, showings=np.broadcast_to(found.showings, found.value.shape),
+            popularity=np.broadcast_to(popularity, found.value.shape),
         )
     ]  # fmt: skip
 
@@ -276,6 +278,7 @@ def _frame(
     rows: Array | None = None,
     cut: Array | None = None,
     served: Array | None = None,
+    showings: Array | None = None,
     popularity: Array | None = None,
 ) -> pl.DataFrame:
     shape = members.y.shape
@@ -316,6 +319,7 @@ def _frame(
         "effective_rows": nothing if rows is None else rows,
         "cut_share": nothing if cut is None else cut,
         "served_share": nothing if served is None else served,
+        "showings": nothing if showings is None else showings,
         "label_confidence": nothing if window.labels is None else window.labels.confidence,
         "label_items": nothing if window.labels is None else window.labels.items,
         "label_share": nothing if window.labels is None else np.broadcast_to(window.labels.share, shape),

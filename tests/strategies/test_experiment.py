@@ -320,6 +320,8 @@ def test_a_gain_has_the_correlation_of_what_a_showing_brings() -> None:
     of_it = gain(window.exposure, window.members)
     assert of_it is not None
     np.testing.assert_allclose(gains["unit_sd"], (50 * of_it.of_users[:, 0]) ** 0.5)
+    # A member is shown 4 items of the interest a week, of which a boost adds a fifth; the error rests on one row each.
+    assert by_metric[GAIN][1] == pytest.approx(float(gains["unit_sd"][-1]) * (50 / (0.2 * 4 * 50)) ** 0.5)
 
 
 def test_ties_to_the_other_arm_ask_for_more_users() -> None:

@@ -77,3 +77,17 @@ def test_what_cannot_be_done_is_told_in_words(home: Path, tmp_path: Path) -> Non
         assert "Traceback" not in result.stderr
     assert not (tmp_path / "a").exists()
     assert not (home / "decisions.jsonl").exists()
+
+
+def test_another_table_needs_a_format_that_can_hold_it(home: Path, tmp_path: Path) -> None:
+    to = tmp_path / "out"
+    done = coterie(home, "export", "--to", str(to), "--format", "xlsx", "--table", "communities")
+    assert done.returncode == 2
+    assert "'communities' with the format 'xlsx'" in done.stderr
+    assert not to.exists()
+
+
+def test_a_decision_after_the_last_day_is_kept_and_told(home: Path) -> None:
+    done = coterie(home, "decide", "s-1", "accepted", "--on", "2024-05-03")
+    assert done.returncode == 0, done.stderr
+    assert "Mind: the tables reach to 2024-05-01" in done.stdout
