@@ -34,13 +34,16 @@ class Acts:
     recent: Matrix
 
     def take(self, rows: np.ndarray) -> "Acts":
-        """Some of the users, by place."""
+        """Some of the users, by place, and the items that they engaged with."""
+        engaged, recent = (sparse.csr_array(of[rows]) for of in (self.engaged, self.recent))
+        items = np.flatnonzero(np.bincount(engaged.indices, minlength=engaged.shape[1]))
         return replace(
             self,
             users=self.users.gather(rows),
-            engaged=sparse.csr_array(self.engaged[rows]),
+            engaged=sparse.csr_array(engaged[:, items]),
+            labels=sparse.csr_array(self.labels[items]),
             earlier=sparse.csr_array(self.earlier[rows]),
-            recent=sparse.csr_array(self.recent[rows]),
+            recent=sparse.csr_array(recent[:, items]),
         )
 
 
@@ -72,8 +75,8 @@ def acts_of(
     users, items = ids_of(did["user_id"], before["user_id"]), ids_of(did["item_id"])
     interests = ids_of(labels["interest_id"], before["interest_id"])
     strength = matrix(did, "user_id", users, "item_id", items, "strength")
-    squares = matrix(did.with_columns(pl.col("strength") ** 2), "user_id", users, "item_id", items, "strength")
-    whole, square = float(strength.data.sum()), float(squares.data.sum())
+    # Sorted, so that the sum does not depend on the order of the rows.
+    whole, square = float(strength.data.sum()), float((did["strength"].sort() ** 2).sum())
     dispersion = square / whole if whole > 0 else 1.0
     engaged = sparse.csr_array(strength / dispersion)
     label = matrix(labels, "item_id", items, "interest_id", interests, "weight")

@@ -13,7 +13,7 @@ import polars as pl
 
 from coterie.communities.acts import Acts, places
 from coterie.communities.identity import keep_ids
-from coterie.communities.mixture import Foretold, Groups, fit, foretold
+from coterie.communities.mixture import Foretold, Groups, fit, foretold, spread
 from coterie.communities.recent import merge_current, swallowed
 from coterie.communities.starts import YESTERDAY, starts
 from coterie.graphs import stable_hashes
@@ -40,9 +40,8 @@ def memberships(
     Leiden proposes partitions (`starts`); from each the mixture is fitted and foretells engagements that were held out.
     The one that foretells most is taken, unless yesterday's communities do as well within a standard error: what
     cannot be told apart stays as it is. Communities become one only where their members do the same by now (`recent`).
-    The mixture judges all users, so that users who were not in the graph are
-    judged by the same measure, and a user of one engagement is not forced into a group. Communities with fewer than
-    `min_size` main members are dissolved.
+    The mixture judges all users, so that those who were not in the sample are judged by the same measure, and a user of
+    one engagement is not forced into a group. Communities with fewer than `min_size` main members are dissolved.
 
     Args:
         day: the day, for the ids of new communities.
@@ -50,7 +49,8 @@ def memberships(
         user_graph: USER_GRAPH of the day.
         yesterday: MEMBERSHIPS of the day before; None on the first day.
         min_size: fewest main members of a community.
-        max_users: above it the search runs on a sample by a stable hash of the user ids.
+        max_users: above it communities are found in a sample by a stable hash of the user ids, and everybody else is
+            judged by what the sample's do, and then by what all members do.
 
     Returns:
         MEMBERSHIPS, one level; probabilities below 0.1 are left out, the main community has at least 0.5. And the
@@ -67,12 +67,12 @@ def memberships(
     )
     if chosen is None:
         return MEMBERSHIPS.empty(), tried
-    start = np.full(len(acts.users), -1, dtype=np.int64)
-    start[codes(seen.users, acts.users)] = found[chosen][0]
-    posterior, main = settle(acts, start, min_size)
-    origin = _of_yesterday(acts, yesterday)
-    now = merge_current(acts, swallowed(main, origin, min_size), origin, min_size)
+    posterior, main = settle(seen, found[chosen][0], min_size)
+    origin = _of_yesterday(seen, yesterday)
+    now = merge_current(seen, swallowed(main, origin, min_size), origin, min_size)
     posterior, main = _moved(posterior, main, now)
+    if seen is not acts:
+        posterior, main = _of_all(acts, codes(seen.users, acts.users), posterior, min_size)
     names = keep_ids(day, acts.users, main, yesterday)
     user, group = np.nonzero(posterior >= KEPT)
     frame = pl.DataFrame(
@@ -85,6 +85,27 @@ def memberships(
         }
     )
     return MEMBERSHIPS.conform(frame), tried
+
+
+def _of_all(acts: Acts, at: npt.NDArray[np.int64], posterior: Array, min_size: int) -> tuple[Array, Groups]:
+    """Probabilities and main groups of all users, by those of a sample; `at` is the sample's place among all."""
+    known = np.zeros((len(acts.users), posterior.shape[1] + 1))
+    known[at, 1:] = posterior
+    known[at, 0] = np.maximum(1 - posterior.sum(axis=1), 0.0)
+    found = spread(acts, known, min_size)[:, 1:]
+    main = _main(found)
+    # A group that the sample has may have too few main members among all.
+    small = np.bincount(main[main >= 0], minlength=found.shape[1]) < min_size
+    kept = np.flatnonzero(~small)
+    return found[:, kept], _main(found[:, kept])
+
+
+def _main(posterior: Array) -> Groups:
+    """(n,) the group of the largest probability, if it is MAIN at least; -1 for none."""
+    if not posterior.shape[1]:
+        return np.full(len(posterior), -1, dtype=np.int64)
+    best = posterior.argmax(axis=1)
+    return np.where(posterior[np.arange(len(posterior)), best] >= MAIN, best, -1)
 
 
 def _moved(posterior: Array, main: Groups, now: Groups) -> tuple[Array, Groups]:
@@ -146,8 +167,7 @@ def settle(acts: Acts, start: Groups, min_size: int) -> tuple[Array, Groups]:
         posterior = posterior[:, kept]
         if not kept.any():
             break
-        best = posterior.argmax(axis=1)
-        main = np.where(posterior[np.arange(len(posterior)), best] >= MAIN, best, -1)
+        main = _main(posterior)
         size = np.bincount(main[main >= 0], minlength=posterior.shape[1])
         if (size >= min_size).all():
             return posterior, main

@@ -14,6 +14,7 @@ What users were shown is left out here on purpose: a feed that already knows som
 Whether a community is more than the feed's choice is asked of it afterwards (verdict).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,11 +22,13 @@ import numpy.typing as npt
 from scipy import sparse
 
 from coterie.communities.acts import Acts
-from coterie.matrices import Array, column_sums, row_sums
+from coterie.matrices import Array, Matrix, column_sums, product, row_sums
 
 Groups = npt.NDArray[np.int64]
 
 ROUNDS = 15
+ROUNDS_OF_ALL = 3  # where a sample has been fitted before
+BLOCK_CELLS = 20_000_000  # of items and components that are held at a time
 ITEM_PRIOR = 3.0  # expected engagements with an item that its label is worth
 INTEREST_PRIOR = 10.0  # engagements that "as everybody" is worth in a community's lift of all interests together
 NOWHERE = 0.05  # share of users who belong nowhere, at least
@@ -82,11 +85,35 @@ def fit(acts: Acts, start: Groups, min_size: int, rounds: int = ROUNDS) -> Fit:
     posterior = np.zeros((len(start), int(start.max(initial=-1)) + 2))
     posterior[np.arange(len(start)), start + 1] = 1.0
     model = _Model(acts)
-    for _ in range(rounds):
-        log = model.log_evidence(posterior)
-        weight = np.exp(log - log.max(axis=1, keepdims=True))
-        posterior = _without_small(weight / weight.sum(axis=1, keepdims=True), min_size)
+    posterior = _rounds(model, posterior, min_size, rounds)
     return Fit(posterior, model.shares(posterior))
+
+
+def spread(acts: Acts, posterior: Array, min_size: int, rounds: int = ROUNDS_OF_ALL) -> Array:
+    """Judge all users by a mixture that was fitted to a sample of them.
+
+    The first round knows the components by the sample's engagements alone, the others by everybody's.
+
+    Args:
+        acts: of n users.
+        posterior: (n, G + 1) of the sample, the population first; rows of zeros for all others.
+        min_size: as for `fit`.
+        rounds: of expectation maximisation.
+
+    Returns:
+        (n, G + 1) posterior; rows sum to 1.
+    """
+    return _rounds(_Model(acts), posterior, min_size, rounds)
+
+
+def _rounds(model: "_Model", posterior: Array, min_size: int, rounds: int) -> Array:
+    for _ in range(rounds):
+        weight = model.log_evidence(posterior)
+        weight -= weight.max(axis=1, keepdims=True)
+        np.exp(weight, out=weight)
+        weight /= weight.sum(axis=1, keepdims=True)
+        posterior = _without_small(weight, min_size)
+    return posterior
 
 
 def foretold(acts: Acts, start: Groups, min_size: int, rounds: int = ROUNDS, fifth: int = 0) -> Foretold:
@@ -121,51 +148,73 @@ class _Model:
 
     def __init__(self, acts: Acts) -> None:
         self._acts = acts
-        self._of_item = sparse.csr_array(acts.engaged.T)
-        self._of_label = sparse.csr_array(acts.labels.T)
+        self._of_item = sparse.csc_array(acts.engaged).T
         popular = column_sums(acts.engaged) + 0.5  # half an engagement for an item whose own were held out
         self._popular = popular / popular.sum()
         self._active = row_sums(acts.engaged)
         self._labelled = row_sums(acts.labels)
         earlier = column_sums(acts.earlier)
-        by_interest = np.asarray(self._of_label @ (self._popular * self._active.sum())) + earlier
+        self._popular_interests = np.asarray(acts.labels.T @ self._popular)
+        by_interest = self._popular_interests * self._active.sum() + earlier
         whole = float(by_interest.sum())
         self._interest_prior = INTEREST_PRIOR * (by_interest / whole if whole > 0 else by_interest)[:, None] + 1e-9
         self._earlier_popular = earlier / earlier.sum() if earlier.sum() > 0 else earlier
         self._earlier_active = row_sums(acts.earlier)
-        self._earlier_of = sparse.csr_array(acts.earlier.T)
+        self._by_interest = sparse.csr_array((product(acts.engaged, acts.labels) + acts.earlier).T)
 
     def shares(self, posterior: Array) -> Array:
         """(m, G + 1) share of each item in the engagements of each component."""
-        shares = self._popular[:, None] * self._lifts(posterior)[0]
+        of_interest = self._of_interest(posterior)
+        lifts = [self._lifts(items, posterior, of_interest) for items in self._blocks(posterior.shape[1])]
+        shares = self._popular[:, None] * np.vstack(lifts or [np.zeros((0, posterior.shape[1]))])
         return np.asarray(shares / shares.sum(axis=0, keepdims=True))
 
     def log_evidence(self, posterior: Array) -> Array:
         """(n, G + 1) log of prior times evidence, relative to the population's."""
-        prior = posterior.mean(axis=0)
+        # Rows of zeros, users who have not been judged, count in nothing.
+        prior = posterior.sum(axis=0) / posterior.sum()
         prior[0] = max(prior[0], NOWHERE)
         prior /= prior.sum()
         log = np.repeat(np.log(np.maximum(prior, 1e-300))[None, :], len(posterior), axis=0)
-        lifts, of_interest = self._lifts(posterior)
-        log += self._acts.engaged @ np.log(lifts / _weigh(self._popular, lifts)[None, :])
+        of_interest = self._of_interest(posterior)
+        whole = np.zeros(posterior.shape[1])
+        for items in self._blocks(posterior.shape[1]):
+            lifts = self._lifts(items, posterior, of_interest)
+            whole += _weigh(self._popular[items], lifts)
+            log += self._engaged_with(items) @ np.log(lifts)
+        log -= self._active[:, None] * np.log(whole)[None, :]
         if self._earlier_active.sum() > 0:
             log += self._acts.earlier @ np.log(of_interest / _weigh(self._earlier_popular, of_interest)[None, :])
         return log
 
-    def _lifts(self, posterior: Array) -> tuple[Array, Array]:
-        """(m, G + 1) lifts of items, and (J, G + 1) of interests."""
-        found = np.asarray(self._of_item @ posterior)
-        expected = self._popular[:, None] * _weigh(self._active, posterior)[None, :]
-        earlier = np.asarray(self._earlier_of @ posterior)
-        by_chance = self._earlier_popular[:, None] * _weigh(self._earlier_active, posterior)[None, :]
-        engaged = np.asarray(self._of_label @ found) + earlier + self._interest_prior
-        chance = np.asarray(self._of_label @ expected) + by_chance + self._interest_prior
-        of_interest = engaged / chance
+    def _blocks(self, components: int) -> Iterator[slice]:
+        """The items, so many at a time that a number for each and each component is not too much."""
+        step = max(1, BLOCK_CELLS // components)
+        yield from (slice(at, min(at + step, len(self._popular))) for at in range(0, len(self._popular), step))
+
+    def _engaged_with(self, items: slice) -> Matrix:
+        """(n, k) engagements with some items."""
+        whole = items.stop - items.start == len(self._popular)
+        return self._acts.engaged if whole else sparse.csr_array(self._of_item[items].T)
+
+    def _of_interest(self, posterior: Array) -> Array:
+        """(J, G + 1) lifts of interests."""
+        # Engagements of a user by interest, times whom they belong to: the items need not be gone through for it.
+        engaged = np.asarray(self._by_interest @ posterior)
+        chance = self._popular_interests[:, None] * _weigh(self._active, posterior)[None, :]
+        chance += self._earlier_popular[:, None] * _weigh(self._earlier_active, posterior)[None, :]
+        of_interest = (engaged + self._interest_prior) / (chance + self._interest_prior)
         of_interest[:, 0] = 1.0
-        mean = np.asarray(self._acts.labels @ of_interest) + (1 - self._labelled)[:, None]
+        return np.asarray(of_interest)
+
+    def _lifts(self, items: slice, posterior: Array, of_interest: Array) -> Array:
+        """(k, G + 1) lifts of some items."""
+        found = np.asarray(self._of_item[items] @ posterior)
+        expected = self._popular[items][:, None] * _weigh(self._active, posterior)[None, :]
+        mean = np.asarray(self._acts.labels[items] @ of_interest) + (1 - self._labelled[items])[:, None]
         lifts = (found + ITEM_PRIOR * mean) / (expected + ITEM_PRIOR)
         lifts[:, 0] = 1.0
-        return lifts, of_interest
+        return np.asarray(lifts)
 
 
 def _weigh(values: Array, of: Array) -> Array:

@@ -18,6 +18,7 @@ import polars as pl
 from scipy.stats import false_discovery_control, norm
 
 from coterie.strategies import wording
+from coterie.strategies.budget import within_budget
 from coterie.strategies.change import CHANGE_SCHEMA, MOVE_SCHEMA, parts, weekly_change, weekly_move
 from coterie.strategies.label_error import with_label_error
 from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, MIN_USERS, SHARE, WINDOW_DAYS, measure
@@ -185,7 +186,8 @@ def propose(
         share: of users that the outcomes rest on; goes into the evidence where it is not 1.
 
     Returns:
-        STRATEGIES, at most three rows a community and kind.
+        STRATEGIES, at most three rows a community and kind. Of those that compete for a community's showings, some give
+        way (coterie.strategies.budget).
     """
     names = citable(communities, disclosure_k).select("community_id", "users")
     candidates = _candidates(outcomes.join(names, on="community_id", how="inner"), interest_graph, disclosure_k)
@@ -344,7 +346,8 @@ def _pick(estimated: pl.DataFrame) -> pl.DataFrame:
         .group_by(by_kind, maintain_order=True)
         .head(1)
     )
-    return (
+    moved = pl.when(pl.col("kind") == BOOST).then(pl.col("served_share") * (BOOST_MULTIPLIER - 1))
+    picked = (
         pl.concat([found, unknown.select(found.columns)])
         .with_columns(status=status)
         .with_columns(withheld=pl.col("status") != PROPOSED)
@@ -352,7 +355,12 @@ def _pick(estimated: pl.DataFrame) -> pl.DataFrame:
               nulls_last=True)
         .group_by(by_kind, maintain_order=True)
         .head(ROWS_PER_KIND)
+        .with_columns(
+            moved=moved.when(pl.col("kind") == EXPLORE).then(EXPLORE_SLOTS / 100),
+            gains=pl.col("metric") == GAIN, proposed=~pl.col("withheld"),
+        )
     )  # fmt: skip
+    return within_budget(picked)
 
 
 def _row(day: date, row: Mapping[str, Any], candidates: int, disclosure_k: int, share: float) -> dict[str, Any]:
@@ -433,6 +441,8 @@ def _evidence(day: date, row: Mapping[str, Any], candidates: int, disclosure_k: 
         "placebo": rounded(row["placebo"]),
         "effective_users": rounded(row["effective_users"]),
     }
+    if row["moved"] is not None:
+        evidence["share_of_showings_moved"] = rounded(row["moved"])
     if row["effective_rows"] is not None:
         evidence["effective_rows"] = rounded(row["effective_rows"])
     if row["cut_share"] is not None:
