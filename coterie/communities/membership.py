@@ -69,7 +69,7 @@ def memberships(
         return MEMBERSHIPS.empty(), tried
     posterior, main = settle(seen, found[chosen][0], min_size)
     origin = _of_yesterday(seen, yesterday)
-    now = merge_current(seen, swallowed(main, origin, min_size), origin, min_size)
+    now = merge_current(seen, swallowed(main, origin, min_size), origin)
     posterior, main = _moved(posterior, main, now)
     if seen is not acts:
         posterior, main = _of_all(acts, codes(seen.users, acts.users), posterior, min_size)

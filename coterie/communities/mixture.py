@@ -65,9 +65,13 @@ class Foretold:
 
     def ahead_of(self, other: "Foretold") -> float:
         """Standard errors, over users, by which this one foretells more than the other."""
-        difference = self.bits - other.bits
-        error = float(np.sqrt((difference**2).sum()))
-        return float(difference.sum()) / error if error > 0 else 0.0
+        return in_errors(self.bits - other.bits)
+
+
+def in_errors(difference: Array) -> float:
+    """The sum of differences of independent users, in its standard errors; 0 where there are none."""
+    error = float(np.sqrt((difference**2).sum()))
+    return float(difference.sum()) / error if error > 0 else 0.0
 
 
 def fit(acts: Acts, start: Groups, min_size: int, rounds: int = ROUNDS) -> Fit:
@@ -116,16 +120,8 @@ def _rounds(model: "_Model", posterior: Array, min_size: int, rounds: int) -> Ar
     return posterior
 
 
-def foretold(acts: Acts, start: Groups, min_size: int, rounds: int = ROUNDS, fifth: int = 0) -> Foretold:
-    """Fit on four fifths of the engagements and foretell the others, always the same ones of equal acts.
-
-    Args:
-        acts: of n users.
-        start: as for `fit`, as are the next two.
-        min_size: fewest expected users of a component.
-        rounds: of expectation maximisation.
-        fifth: which fifth is held out, 0 to 4.
-    """
+def held_out(acts: Acts, fifth: int) -> tuple[Matrix, Matrix]:
+    """The engagements, (n, m) each, without and with a fifth (0 to 4): always the same ones of equal acts."""
     rng = np.random.default_rng(SEED)
     cells = acts.engaged.tocoo()
     held = (rng.random(len(cells.data)) / HELD_OUT).astype(np.int64) == fifth
@@ -133,7 +129,19 @@ def foretold(acts: Acts, start: Groups, min_size: int, rounds: int = ROUNDS, fif
         sparse.csr_array((cells.data[of], (cells.row[of], cells.col[of])), shape=acts.engaged.shape)
         for of in (~held, held)
     )
-    found = fit(replace(acts, engaged=learnt), start, min_size, rounds)
+    return learnt, hidden
+
+
+def foretold(acts: Acts, start: Groups, min_size: int) -> Foretold:
+    """Fit on four fifths of the engagements and foretell the others.
+
+    Args:
+        acts: of n users.
+        start: as for `fit`.
+        min_size: fewest expected users of a component.
+    """
+    learnt, hidden = held_out(acts, 0)
+    found = fit(replace(acts, engaged=learnt), start, min_size)
     popular = column_sums(learnt) + 0.5
     cells = hidden.tocoo()
     # Popularity is smoothed alike on both sides, so that an item nobody else met costs both the same.

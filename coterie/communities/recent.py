@@ -19,8 +19,8 @@ import numpy as np
 from scipy import sparse
 
 from coterie.communities.acts import Acts
-from coterie.communities.mixture import FIFTHS, Foretold, Groups, foretold
-from coterie.matrices import Array, product
+from coterie.communities.mixture import FIFTHS, INTEREST_PRIOR, ITEM_PRIOR, Groups, held_out, in_errors
+from coterie.matrices import Array, Matrix, column_sums, product, row_sums
 
 # Standard errors by which one group must foretell more than two for them to be one. On quiet days of simulated platforms
 # it was ahead by 1.3 at most, for two that had merged by 4.7 on the third day.
@@ -51,7 +51,7 @@ def swallowed(groups: Groups, origin: Groups, min_size: int) -> Groups:
     return found
 
 
-def merge_current(acts: Acts, groups: Groups, origin: Groups, min_size: int) -> Groups:
+def merge_current(acts: Acts, groups: Groups, origin: Groups) -> Groups:
     """Merge groups whose members do the same by now.
 
     A group is compared with the one most like it, members as they stand (no round of fitting, which would look for the
@@ -62,43 +62,96 @@ def merge_current(acts: Acts, groups: Groups, origin: Groups, min_size: int) -> 
         acts: of n users.
         groups: (n,) group of each user from 0 without gaps, -1 for none.
         origin: (n,) yesterday's community of each user, as a number; -1 for none.
-        min_size: as for `mixture.fit`.
 
     Returns:
         (n,) groups, numbered without gaps.
     """
-    seen = replace(acts, engaged=acts.recent, earlier=sparse.csr_array(acts.earlier.shape))
+    lately = replace(acts, engaged=acts.recent)
+    days = _LastDays(lately)
     while groups.max(initial=-1) > 0:
-        apart = _foretold(seen, groups, min_size)
+        compare = _Comparison(days, groups)
         came = _origins(groups, origin)
         found = []
-        for a, b in _nearest(seen, groups):
-            one = _merged(groups, a, b)
-            ahead = _foretold(seen, one, min_size).ahead_of(apart)
+        for a, b in _nearest(lately, groups):
+            ahead = compare.ahead(a, b)
             needed = 0.0 if came[a] == came[b] >= 0 else ONE
             if ahead > needed:
                 found.append((needed - ahead, a, b))
-        pair = next(((a, b) for _, a, b in sorted(found) if _telling(seen, groups, apart, a, b, min_size)), None)
+        pair = next(((a, b) for _, a, b in sorted(found) if compare.telling(a, b)), None)
         if pair is None:
             break
         groups = _merged(groups, *pair)
     return groups
 
 
-def _telling(acts: Acts, groups: Groups, apart: Foretold, a: int, b: int, min_size: int) -> bool:
-    """Whether the engagements clearly tell both groups from most others; from everybody, where there are no others."""
-    others = [c for c in range(int(groups.max()) + 1) if c not in (a, b)]
-    for one in (a, b):
-        without = [_merged(groups, min(one, c), max(one, c)) for c in others] or [np.where(groups == one, -1, groups)]
-        if np.median([apart.ahead_of(_foretold(acts, of, min_size)) for of in without]) < ONE:
-            return False
-    return True
+class _LastDays:
+    """Engagements of the last days in fifths, each to be foretold from the other four.
+
+    The model is that of `mixture`, before any round of fitting. There a group's profile is made of its own members'
+    engagements and everybody's alone, so groups are foretold one by one.
+    """
+
+    def __init__(self, acts: Acts) -> None:
+        self._labels = acts.labels
+        self._of_label = sparse.csr_array(acts.labels.T)
+        self._unlabelled = 1 - row_sums(acts.labels)
+        self._parts = [self._part(learnt, hidden) for learnt, hidden in (held_out(acts, f) for f in range(FIFTHS))]
+        self._known: dict[bytes, Array] = {}
+
+    def bits(self, users: Groups) -> Array:
+        """Bits by which the engagements of these users are foretold better by a profile of theirs than by everybody's.
+
+        Args:
+            users: places of the users, sorted.
+
+        Returns:
+            One number for each of them.
+        """
+        key = users.tobytes()
+        if key not in self._known:
+            self._known[key] = np.sum([self._of_part(part, users) for part in self._parts], axis=0)
+        return self._known[key]
+
+    def _part(self, learnt: Matrix, hidden: Matrix) -> tuple[Matrix, Matrix, Array, Array]:
+        popular = column_sums(learnt) + 0.5
+        popular /= popular.sum()
+        by_interest = self._of_label @ popular
+        whole = float(by_interest.sum())
+        return learnt, hidden, popular, INTEREST_PRIOR * (by_interest / whole if whole > 0 else by_interest) + 1e-9
+
+    def _of_part(self, part: tuple[Matrix, Matrix, Array, Array], users: Groups) -> Array:
+        learnt, hidden, popular, prior = part
+        own = sparse.csr_array(learnt[users])
+        found = column_sums(own)
+        expected = popular * own.data.sum()
+        of_interest = (self._of_label @ found + prior) / (self._of_label @ expected + prior)
+        mean = self._labels @ of_interest + self._unlabelled
+        lift = (found + ITEM_PRIOR * mean) / (expected + ITEM_PRIOR)
+        return np.asarray(hidden[users] @ np.log2(lift / (popular * lift).sum()))
 
 
-def _foretold(acts: Acts, groups: Groups, min_size: int) -> Foretold:
-    """Each fifth of the engagements from the other four, all together."""
-    parts = [foretold(acts, groups, min_size, rounds=0, fifth=fifth) for fifth in range(FIFTHS)]
-    return Foretold(np.sum([p.bits for p in parts], axis=0), np.sum([p.engagements for p in parts], axis=0))
+class _Comparison:
+    """Groups as they stand, and what would become of the foretelling if two were one."""
+
+    def __init__(self, days: _LastDays, groups: Groups) -> None:
+        self._days = days
+        self._members = [np.flatnonzero(groups == g) for g in range(int(groups.max()) + 1)]
+
+    def ahead(self, a: int, b: int) -> float:
+        """Standard errors, over users, by which one group foretells more than the two."""
+        both = np.concatenate([self._members[a], self._members[b]])
+        order = np.argsort(both, kind="stable")
+        apart = np.concatenate([self._days.bits(self._members[g]) for g in (a, b)])[order]
+        return in_errors(self._days.bits(both[order]) - apart)
+
+    def telling(self, a: int, b: int) -> bool:
+        """Whether the engagements clearly tell both from most others; from everybody, where there are no others."""
+        others = [c for c in range(len(self._members)) if c not in (a, b)]
+        for one in (a, b):
+            apart = [-self.ahead(one, c) for c in others] or [in_errors(self._days.bits(self._members[one]))]
+            if np.median(apart) < ONE:
+                return False
+        return True
 
 
 def _merged(groups: Groups, a: int, b: int) -> Groups:

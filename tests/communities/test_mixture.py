@@ -14,7 +14,7 @@ from coterie.communities.acts import Acts, acts_of
 from coterie.communities.detect import leiden_of, place_newcomers
 from coterie.communities.embedding import embed
 from coterie.communities.membership import memberships, settle
-from coterie.communities.mixture import ITEM_PRIOR, NOWHERE, _Model, fit, foretold
+from coterie.communities.mixture import ITEM_PRIOR, NOWHERE, ROUNDS, _Model, fit, foretold, spread
 from coterie.communities.starts import starts
 from coterie.interests import user_interests
 from coterie.tables import MEMBERSHIPS, USER_GRAPH, USER_INTERESTS
@@ -239,6 +239,46 @@ def test_a_sample_searches_and_everybody_is_judged() -> None:
     codes = np.array([names.index(c) for c in main["community_id"]])
     assert agreement(codes, group[[int(u[1:]) for u in main["user_id"]]]) > 0.95
     assert tried["chosen"].sum() == 1
+
+
+def test_blocks_of_items_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    acts, _ = planted(13, labelled=0.7)
+    whole = fit(acts, halves(acts), 20)
+    monkeypatch.setattr("coterie.communities.mixture.BLOCK_CELLS", 100)
+    parts = fit(acts, halves(acts), 20)
+    np.testing.assert_allclose(parts.posterior, whole.posterior, atol=1e-9)
+    np.testing.assert_allclose(parts.shares, whole.shares, rtol=1e-9)
+
+
+def test_a_sample_of_everybody_is_a_fit() -> None:
+    acts, _ = planted(14)
+    known = np.eye(3)[halves(acts) + 1]
+    np.testing.assert_allclose(spread(acts, known, 20, ROUNDS), fit(acts, halves(acts), 20).posterior)
+
+
+def test_everybody_is_judged_by_a_sample_nearly_as_well_as_by_all() -> None:
+    right = {"sample": [], "all": []}
+    for seed in range(5):
+        acts, group = planted(20 + seed, users=1200, groups=3, taste=4.0)
+        mine = np.arange(0, 1200, 4)
+        posterior, _ = settle(acts.take(mine), group[mine], 20)
+        known = np.zeros((1200, posterior.shape[1] + 1))
+        known[mine, 1:], known[mine, 0] = posterior, 1 - posterior.sum(axis=1)
+        for name, found in (("sample", spread(acts, known, 20)[:, 1:]), ("all", settle(acts, group, 20)[0])):
+            assert found.shape == (1200, 3)
+            right[name].append((found.argmax(axis=1) == group).mean())
+    assert np.mean(right["all"]) > 0.9
+    assert np.mean(right["sample"]) > np.mean(right["all"]) - 0.01
+
+
+def test_some_of_the_users_bring_their_items_along() -> None:
+    acts, _ = planted(15, users=40, items=300)
+    some = acts.take(np.array([3, 8]))
+    touched = np.flatnonzero(acts.engaged[[3, 8]].sum(axis=0))
+    assert some.engaged.toarray().tolist() == acts.engaged[[3, 8]].toarray()[:, touched].tolist()
+    assert some.labels.toarray().tolist() == acts.labels.toarray()[touched].tolist()
+    assert some.recent.shape == some.engaged.shape
+    assert list(some.users) == ["u0003", "u0008"]
 
 
 def test_nothing_in_nothing_out() -> None:

@@ -13,7 +13,8 @@ from scipy import sparse
 from coterie.communities import lineage, memberships
 from coterie.communities.acts import Acts, acts_of
 from coterie.communities.membership import _moved
-from coterie.communities.recent import merge_current, swallowed
+from coterie.communities.mixture import FIFTHS, fit, held_out
+from coterie.communities.recent import _LastDays, merge_current, swallowed
 from coterie.tables import USER_GRAPH
 
 USERS, ITEMS, GROUPS = 900, 2400, 6
@@ -47,21 +48,39 @@ SAME, DIFFERENT = (0, 1, 2, 3, 4, 4), (0, 1, 2, 3, 4, 5)
 @pytest.mark.parametrize("seed", range(5))
 def test_two_that_want_the_same_become_one(seed: int) -> None:
     acts, group = world(seed, SAME)
-    merged = merge_current(acts, group, group, 20)
+    merged = merge_current(acts, group, group)
     assert merged.tolist() == np.minimum(group, 4).tolist()
+
+
+def test_groups_are_foretold_as_by_the_mixture_before_any_round() -> None:
+    acts, group = world(7, DIFFERENT, rate=0.01)
+    groups = np.where(np.arange(USERS) % 7 == 0, -1, group)
+    days = _LastDays(acts)
+    found = np.zeros(USERS)
+    for g in range(GROUPS):
+        found[groups == g] = days.bits(np.flatnonzero(groups == g))
+    expected = np.zeros(USERS)
+    for fifth in range(FIFTHS):
+        learnt, hidden = held_out(acts, fifth)
+        begun = fit(replace(acts, engaged=learnt), groups, 1, rounds=0)
+        popular = (learnt.sum(axis=0) + 0.5) / (learnt.sum(axis=0) + 0.5).sum()
+        chance = begun.shares[:, groups + 1].T  # of each item, by user
+        expected += (hidden.toarray() * np.log2(chance / popular)).sum(axis=1)
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+    np.testing.assert_allclose(expected[groups < 0], 0, atol=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_those_who_want_different_things_stay_apart(seed: int) -> None:
     acts, group = world(seed, DIFFERENT)
-    assert merge_current(acts, group, group, 20).tolist() == group.tolist()
+    assert merge_current(acts, group, group).tolist() == group.tolist()
 
 
 def test_only_what_was_done_lately_counts() -> None:
     before, group = world(0, DIFFERENT)
     now, _ = world(1, SAME)
-    assert merge_current(replace(before, recent=now.recent), group, group, 20).max() == 4
-    assert merge_current(replace(now, recent=before.recent), group, group, 20).max() == 5
+    assert merge_current(replace(before, recent=now.recent), group, group).max() == 4
+    assert merge_current(replace(now, recent=before.recent), group, group).max() == 5
 
 
 def test_a_split_of_yesterday_s_community_must_show_in_what_is_done_now() -> None:
@@ -69,8 +88,8 @@ def test_a_split_of_yesterday_s_community_must_show_in_what_is_done_now() -> Non
     of_two = of_one = 0
     for seed in range(8):
         acts, group = world(seed, SAME, lean=3.5)
-        of_two += int(merge_current(acts, group, group, 20).max() < 5)
-        of_one += int(merge_current(acts, group, np.minimum(group, 4), 20).max() < 5)
+        of_two += int(merge_current(acts, group, group).max() < 5)
+        of_one += int(merge_current(acts, group, np.minimum(group, 4)).max() < 5)
     assert of_two + 2 <= of_one
 
 
@@ -80,20 +99,20 @@ def test_too_few_engagements_merge_nothing(every: int, wants: tuple[int, ...]) -
     """One profile for all foretells a few engagements best, which says nothing about the groups."""
     acts, group = world(0, wants)
     thin = replace(acts, recent=sparse.csr_array(acts.recent.multiply(np.arange(ITEMS) % every == 0)))
-    assert merge_current(thin, group, group, 20).max() == 5
+    assert merge_current(thin, group, group).max() == 5
 
 
 def test_a_group_alone_and_nobody_at_all_stay_as_they_are() -> None:
     acts, _ = world(0, DIFFERENT)
     for groups in (np.zeros(USERS, dtype=np.int64), NEW):
-        assert merge_current(acts, groups, NEW, 20).tolist() == groups.tolist()
+        assert merge_current(acts, groups, NEW).tolist() == groups.tolist()
 
 
 @pytest.mark.parametrize(("wants", "left"), [((0, 0), 1), ((0, 1), 2)])
 def test_two_communities_alone_become_one_only_if_they_do_the_same(wants: tuple[int, int], left: int) -> None:
     acts, group = world(3, (*wants, 2, 3, 4, 5))
     two = np.where(group < 2, group, -1)
-    assert merge_current(acts, two, two, 20).max() + 1 == left
+    assert merge_current(acts, two, two).max() + 1 == left
 
 
 def test_who_was_torn_between_two_that_merged_is_a_member() -> None:
@@ -106,7 +125,7 @@ def test_who_was_torn_between_two_that_merged_is_a_member() -> None:
 def test_users_without_a_group_stay_without() -> None:
     acts, group = world(0, SAME)
     some = np.where(np.arange(USERS) % 7 == 0, -1, group)
-    merged = merge_current(acts, some, some, 20)
+    merged = merge_current(acts, some, some)
     assert ((merged == -1) == (some == -1)).all()
     assert sorted(set(merged)) == [-1, 0, 1, 2, 3, 4]
 
