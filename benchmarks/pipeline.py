@@ -31,7 +31,9 @@ class Found:
     lineage: pl.DataFrame
 
 
-def run(days: Sequence[WorldDay], labels: pl.DataFrame, *, exposures: bool) -> Iterator[Found]:
+def run(
+    days: Sequence[WorldDay], labels: pl.DataFrame, *, exposures: bool, max_users: int = MOST_USERS
+) -> Iterator[Found]:
     """Every day in turn, each from the day before, as a daily run would."""
     before: Found | None = None
     window: list[pl.DataFrame] = []
@@ -43,7 +45,7 @@ def run(days: Sequence[WorldDay], labels: pl.DataFrame, *, exposures: bool) -> I
             day.engagement, known, before.user_interests if before else None,
             half_life_days=HALF_LIFE_DAYS, exposures_logged=exposures,
         )  # fmt: skip
-        graph = user_graph(interests, max_users=MOST_USERS)
+        graph = user_graph(interests, max_users=max_users)
         window.append(day.engagement.with_columns(day=pl.lit(day.on)))
         engaged = pl.concat(window[-WINDOW_DAYS:])
         acts = acts_of(
@@ -52,7 +54,7 @@ def run(days: Sequence[WorldDay], labels: pl.DataFrame, *, exposures: bool) -> I
         )  # fmt: skip
         members, _ = memberships(
             day=day.on, acts=acts, user_graph=graph, yesterday=before.memberships if before else None,
-            min_size=DISCLOSURE, max_users=MOST_USERS,
+            min_size=DISCLOSURE, max_users=max_users,
         )  # fmt: skip
         verdicts = communities(
             day=day.on, memberships=members, yesterday_memberships=before.memberships if before else None,
