@@ -38,21 +38,26 @@ def scenario(mixing: float, seed: int) -> Scenario:
 
 
 def measure(setting: Setting, seed: int) -> pl.DataFrame:
-    """labels, method, measure (ari, nmi, coverage, gain, recall, groups), value."""
+    """labels, method, measure (ari, nmi, coverage, ece, gain, recall, groups), value."""
     days, known = run_world(scenario(float(setting["mixing"]), seed))
     learn, later = _engagement(days[:LEARN]), _engagement(days[LEARN:])
     # Engagement is counted by true interests whatever a method's labels are: what is held out is the truth.
     data = scores.split(learn, later, true_labels(known))
     truth = scores.groups_of(data.users, known.communities_on(days[LEARN - 1].on), "community")
     oracle = peers.oracle(data, days[:LEARN], known)
+    rows: list[tuple[str, str, str, float | None]] = []
     found: dict[tuple[str, str], scores.Groups] = {
         (NO_LABELS, peers.ORACLE): oracle.groups,
         (NO_LABELS, peers.LOUVAIN): peers.louvain(data, seed)[0],
         (NO_LABELS, peers.TRUTH): truth,
     }
     for name in LABELS:
-        found |= {(name, method): groups for method, groups in _by_labels(name, days, known, data.users, seed).items()}
-    rows: list[tuple[str, str, str, float | None]] = []
+        last = _last(name, days, known)
+        found |= {
+            (name, method): groups for method, groups in _by_labels(name, days, known, last, data.users, seed).items()
+        }
+        off = scores.calibration_error(last.memberships, known.communities_on(last.on))
+        rows.append((name, peers.COTERIE, "ece", off))
     for (labels, method), groups in found.items():
         values: dict[str, float | None] = {
             **scores.agreement(truth, groups),
@@ -71,12 +76,17 @@ def _engagement(days: Sequence[WorldDay]) -> pl.DataFrame:
     return pl.concat([day.engagement.select("user_id", "item_id", "strength") for day in days])
 
 
+def _last(name: str, days: Sequence[WorldDay], known: Known) -> pipeline.Found:
+    """What Coterie has found at the end of the week that is learnt from."""
+    *_, last = pipeline.run(days[:LEARN], LABELS[name](known), exposures=True)
+    return last
+
+
 def _by_labels(
-    name: str, days: Sequence[WorldDay], known: Known, users: pl.Series, seed: int
+    name: str, days: Sequence[WorldDay], known: Known, last: pipeline.Found, users: pl.Series, seed: int
 ) -> dict[str, scores.Groups]:
     """Groups of all methods that read labels, by those labels."""
     labels = LABELS[name](known)
-    *_, last = pipeline.run(days[:LEARN], labels, exposures=True)
     data = scores.split(_engagement(days[:LEARN]), _engagement(days[LEARN:]), labels)
     coterie = scores.groups_of(users, last.memberships.filter("is_primary"), "community_id")
     found = {
@@ -122,6 +132,13 @@ def render(rows: pl.DataFrame, folder: Path) -> str:
         _tables(panels, "ari", "ARI"),
         show.folded("Normalised mutual information, over the same users", _tables(panels, "nmi", "NMI")),
         show.folded("Coverage: the share of these users whom a method gives a group", _tables(panels, "coverage", "Coverage")),
+        "### Are probabilities of membership honest?\n\nExpected calibration error in ten bins, over all memberships of "
+        "at least 0.1: a found community stands for the true one that most of its main members are of.",
+        "\n".join(
+            f"**Calibration error, {name} labels**\n\n"
+            + show.grid(panel.filter(pl.col("measure") == "ece"), "mixing", [peers.COTERIE], corner="mixing", digits=3)
+            for name, panel in panels.items()
+        ),
         "### What the groups say about next week\n\nA group's profile is its members' engagement by true interest in the "
         f"first week, smoothed with {scores.SMOOTHING:.0f} engagements of everybody's; users without a group have "
         "everybody's. *Gain* is the mean of log2(profile / everybody's share) over next week's engagement, by strength: "
@@ -162,4 +179,4 @@ def _tables(panels: Mapping[str, pl.DataFrame], what: str, title: str) -> str:
     )
 
 
-SECTION = Section("communities", "Communities", settings, measure, render)
+SECTION = Section("communities", "Communities", settings, measure, render, version=2)

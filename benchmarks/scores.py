@@ -113,6 +113,38 @@ def agreement(truth: Groups, found: Groups) -> dict[str, float | None]:
     }
 
 
+def calibration_error(memberships: pl.DataFrame, truth: pl.DataFrame) -> float | None:
+    """Expected calibration error of membership probabilities, in ten bins of equal width (Guo et al. 2017).
+
+    A found community stands for the true one that most of its main members are of; a membership is right if the user is of
+    that one. Users without a true community are of none.
+
+    Args:
+        memberships: user_id, community_id, probability, is_primary.
+        truth: user_id, community (null for none).
+
+    Returns:
+        The mean over memberships of |probability - share that is right|, taken by bin; None without any.
+    """
+    both = memberships.join(truth, on="user_id").with_columns(pl.col("community").fill_null(-1))
+    meant = (
+        both.filter("is_primary")
+        .group_by("community_id", "community")
+        .len()
+        .sort("community_id", "len", "community", descending=[False, True, False])
+        .group_by("community_id", maintain_order=True)
+        .agg(meant=pl.col("community").first())
+    )
+    bins = (
+        both.join(meant, on="community_id")
+        .with_columns(bin=(pl.col("probability") * 10).floor().clip(0, 9), right=pl.col("community") == pl.col("meant"))
+        .group_by("bin")
+        .agg(pl.len(), off=(pl.col("probability").mean() - pl.col("right").mean()).abs())
+        .sort("bin")
+    )
+    return float((bins["off"] * bins["len"]).sum() / bins["len"].sum()) if bins.height else None
+
+
 def population(learnt: Array) -> Array:
     """(J,) shares of all engagement, smoothed; sums to 1."""
     total = learnt.sum(axis=0) + LEAST

@@ -13,14 +13,15 @@ import polars as pl
 
 from coterie.communities.acts import Acts, places
 from coterie.communities.identity import keep_ids
-from coterie.communities.mixture import Foretold, Groups, fit, foretold, spread
+from coterie.communities.mixture import Foretold, Groups, fit, foretold, spread, tempered
 from coterie.communities.recent import merge_current, swallowed
 from coterie.communities.starts import YESTERDAY, starts
 from coterie.graphs import stable_hashes
 from coterie.matrices import Array, codes, ids_of
 from coterie.tables import MEMBERSHIPS
 
-MAIN = 0.5
+# A main community is the likeliest one from here on. Below a half, as probabilities are honest (mixture.tempered).
+MAIN = 0.4
 KEPT = 0.1
 CLEAR = 1.0  # standard errors by which another partition must foretell more than yesterday's to replace it
 CANDIDATES = {"start": pl.String, "groups": pl.Int64, "gain": pl.Float64, "chosen": pl.Boolean}
@@ -53,7 +54,7 @@ def memberships(
             judged by what the sample's do, and then by what all members do.
 
     Returns:
-        MEMBERSHIPS, one level; probabilities below 0.1 are left out, the main community has at least 0.5. And the
+        MEMBERSHIPS, one level; probabilities below 0.1 are left out, the main community has at least 0.4. And the
         candidates: start, groups, gain (bits an engagement over popularity, held out), chosen.
     """
     seen = acts if len(acts.users) <= max_users else acts.take(_sample(acts.users, max_users))
@@ -70,9 +71,13 @@ def memberships(
     posterior, main = settle(seen, found[chosen][0], min_size)
     origin = _of_yesterday(seen, yesterday)
     now = merge_current(seen, swallowed(main, origin, min_size), origin)
-    posterior, main = _moved(posterior, main, now)
+    posterior = _moved(posterior, main, now)
+    whole = np.column_stack([np.maximum(1 - posterior.sum(axis=1), 0.0), posterior])
     if seen is not acts:
-        posterior, main = _of_all(acts, codes(seen.users, acts.users), posterior, min_size)
+        known = np.zeros((len(acts.users), whole.shape[1]))
+        known[codes(seen.users, acts.users)] = whole
+        whole = spread(acts, known, min_size)
+    posterior, main = _large(tempered(whole, found[chosen][1].temper)[:, 1:], min_size)
     names = keep_ids(day, acts.users, main, yesterday)
     user, group = np.nonzero(posterior >= KEPT)
     frame = pl.DataFrame(
@@ -87,17 +92,11 @@ def memberships(
     return MEMBERSHIPS.conform(frame), tried
 
 
-def _of_all(acts: Acts, at: npt.NDArray[np.int64], posterior: Array, min_size: int) -> tuple[Array, Groups]:
-    """Probabilities and main groups of all users, by those of a sample; `at` is the sample's place among all."""
-    known = np.zeros((len(acts.users), posterior.shape[1] + 1))
-    known[at, 1:] = posterior
-    known[at, 0] = np.maximum(1 - posterior.sum(axis=1), 0.0)
-    found = spread(acts, known, min_size)[:, 1:]
-    main = _main(found)
-    # A group that the sample has may have too few main members among all.
-    small = np.bincount(main[main >= 0], minlength=found.shape[1]) < min_size
-    kept = np.flatnonzero(~small)
-    return found[:, kept], _main(found[:, kept])
+def _large(posterior: Array, min_size: int) -> tuple[Array, Groups]:
+    """Probabilities and main groups without the groups that have fewer main members."""
+    main = _main(posterior)
+    kept = np.flatnonzero(np.bincount(main[main >= 0], minlength=posterior.shape[1]) >= min_size)
+    return posterior[:, kept], _main(posterior[:, kept])
 
 
 def _main(posterior: Array) -> Groups:
@@ -108,24 +107,21 @@ def _main(posterior: Array) -> Groups:
     return np.where(posterior[np.arange(len(posterior)), best] >= MAIN, best, -1)
 
 
-def _moved(posterior: Array, main: Groups, now: Groups) -> tuple[Array, Groups]:
-    """Probabilities and main groups after groups were merged or divided.
+def _moved(posterior: Array, main: Groups, now: Groups) -> Array:
+    """(n, G') probabilities after groups were merged or divided.
 
     The probability of a merged group is the sum of its parts'; that of a member of a divided one goes with them into
-    their part, that of others stays with the part that keeps the number. Who was torn between the parts of a merged
-    group is a member now.
+    their part, that of others stays with the part that keeps the number.
     """
     if np.array_equal(main, now):
-        return posterior, main
+        return posterior
     moved = np.zeros((len(posterior), int(now.max()) + 1))
     for group in range(posterior.shape[1]):
         inside = main == group
         # The part that keeps the number has the most members.
         stays = int(np.bincount(now[inside]).argmax())
         np.add.at(moved, (np.arange(len(now)), np.where(inside, now, stays)), posterior[:, group])
-    best = moved.argmax(axis=1)
-    torn = (now < 0) & (moved[np.arange(len(now)), best] >= MAIN)
-    return moved, np.where(torn, best, now)
+    return moved
 
 
 def _of_yesterday(acts: Acts, yesterday: pl.DataFrame | None) -> Groups:

@@ -29,6 +29,7 @@ def test_communities_are_found_and_foretell() -> None:
         assert found > value(rows, peers.LEIDEN, "ari", labels)
         assert value(rows, peers.COTERIE, "gain", labels) > 0.7 * gain
         assert abs(value(rows, peers.PLACEBO, "gain", labels)) < 0.15
+        assert value(rows, peers.COTERIE, "ece", labels) < 0.06
 
 
 def test_where_only_the_feed_differs_hardly_any_day_has_a_real_community(monkeypatch: pytest.MonkeyPatch) -> None:

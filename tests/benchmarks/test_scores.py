@@ -116,3 +116,15 @@ def test_groups_of_names_and_sizes() -> None:
 def test_jaccard_counts_users_in_either() -> None:
     found = scores.jaccard(groups(0, 0, 0, 1, -1), groups(0, 0, 1, 1, 1))
     assert found == pytest.approx(np.array([[2 / 3, 1 / 5], [0, 1 / 3]]))
+
+
+def test_calibration_error_by_hand() -> None:
+    members = pl.DataFrame(
+        [("a", "c", 0.9, True), ("b", "c", 0.9, True), ("d", "c", 0.9, True), ("e", "c", 0.2, False), ("f", "k", 0.5, True)],
+        schema=["user_id", "community_id", "probability", "is_primary"], orient="row",
+    )  # fmt: skip
+    truth = pl.DataFrame({"user_id": list("abdef"), "community": [1, 1, 2, 1, None]})
+    # Two of three are right where 0.9 is said, one of one at 0.2; nobody's is none's and yet what k stands for.
+    expected = (3 * abs(0.9 - 2 / 3) + abs(0.2 - 1) + abs(0.5 - 1)) / 5
+    assert scores.calibration_error(members, truth) == pytest.approx(expected)
+    assert scores.calibration_error(members.clear(), truth) is None

@@ -14,7 +14,7 @@ from coterie.communities.acts import Acts, acts_of
 from coterie.communities.detect import leiden_of, place_newcomers
 from coterie.communities.embedding import embed
 from coterie.communities.membership import memberships, settle
-from coterie.communities.mixture import ITEM_PRIOR, NOWHERE, ROUNDS, _Model, fit, foretold, spread
+from coterie.communities.mixture import ITEM_PRIOR, NOWHERE, ROUNDS, _Model, fit, foretold, spread, tempered
 from coterie.communities.starts import starts
 from coterie.interests import user_interests
 from coterie.tables import MEMBERSHIPS, USER_GRAPH, USER_INTERESTS
@@ -279,6 +279,16 @@ def test_some_of_the_users_bring_their_items_along() -> None:
     assert some.labels.toarray().tolist() == acts.labels.toarray()[touched].tolist()
     assert some.recent.shape == some.engaged.shape
     assert list(some.users) == ["u0003", "u0008"]
+
+
+def test_less_evidence_lies_between_what_is_known_of_all_and_of_one() -> None:
+    posterior = np.array([[0.7, 0.3], [0.1, 0.9], [0.4, 0.6]])
+    assert np.allclose(tempered(posterior, 1.0), posterior)
+    prior = posterior.mean(axis=0)
+    assert np.allclose(tempered(posterior, 1e-9), prior)
+    # Prior odds times evidence to the power of a half.
+    odds = prior[1] / prior[0] * ((0.9 / 0.1) / (prior[1] / prior[0])) ** 0.5
+    assert tempered(posterior, 0.5)[1, 1] == pytest.approx(odds / (1 + odds))
 
 
 def test_nothing_in_nothing_out() -> None:
