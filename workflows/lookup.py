@@ -114,6 +114,8 @@ def _record(lake: Lake, wanted: frozenset[str], seen: date, on: date, *, history
     where = pl.col("strategy_id").is_in(sorted(wanted))
     return {
         "experiment_plans": _rows(lake, "experiment_plans", where, [seen]),
+        # Its status there may be a warning, where suggestions of its kind keep missing.
+        "mart_strategy_board": _rows(lake, "mart_strategy_board", where, [seen]),
         "strategy_scorecard": _ever(lake, "strategy_scorecard", where, on, since=since),
     }
 

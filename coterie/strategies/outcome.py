@@ -42,6 +42,7 @@ MIN_EFFECTIVE_USERS = 10.0  # below it, one or two heavy users are the estimate
 MIN_EFFECTIVE_ROWS = 30.0
 MOST_CUT = 0.1  # share of the weight cut off, beyond which what the feed shows tells little of what is asked
 
+NO_VARIANCE = {GAP: "no supply to compare with", GAIN: "one item makes up most of its showings"}
 OUTCOME_SCHEMA: dict[str, type[pl.DataType]] = {
     "community_id": pl.String,
     "interest_id": pl.String,
@@ -293,7 +294,7 @@ def _frame(
         (~(effective >= MIN_EFFECTIVE_USERS), "a few users make up most of the activity"),
         (np.asarray(thin_rows), f"fewer than {MIN_EFFECTIVE_ROWS:.0f} comparable showings"),
         (np.asarray(much_cut), f"more than {MOST_CUT:.0%} of the showings' weight is cut off"),
-        (~np.isfinite(variance), "no supply to compare with" if metric == GAP else "nothing to compare with"),
+        (~np.isfinite(variance), NO_VARIANCE.get(metric, "nothing to compare with")),
         (~(variance > 0), "no variation between users"),
     ]
     reason = np.select([f for f, _ in flags], [r for _, r in flags], default="")

@@ -16,7 +16,7 @@ from coterie.report.page import says_status
 from coterie.report.sentences import nothing_to_do
 from coterie.report.texts import LANGUAGES, Texts, catalogue
 from coterie.strategies.label_error import WHY_NOT
-from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, MIN_EFFECTIVE_ROWS, MOST_CUT, SHARE
+from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, MIN_EFFECTIVE_ROWS, MOST_CUT, NO_VARIANCE, SHARE
 
 
 def leaves(words: object, path: str = "") -> Iterator[tuple[str, str]]:
@@ -86,6 +86,7 @@ def test_every_metric_and_every_reason_of_a_suggestion_has_words(language: str) 
         f"more than {MOST_CUT:.0%} of the showings' weight is cut off",
         f"fewer than {MIN_EFFECTIVE_ROWS:.0f} comparable showings",
         WHY_NOT,
+        NO_VARIANCE[GAIN],
     ):
         assert "not evaluable" not in says_status(f"withheld: not evaluable, {reason}", t)
     missed = says_status("warning: only 57 of 89 of its kind came true as predicted in the last 28 days", t)

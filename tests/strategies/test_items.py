@@ -12,12 +12,14 @@ from scipy import sparse
 
 from coterie.strategies.gain import gain
 from coterie.strategies.items import ItemCells, extra_variance
+from coterie.strategies.outcome import GAIN, NO_VARIANCE, measure
 from coterie.strategies.window import build_window, exposed_rows, weighted_showings
 
 DAY = date(2024, 3, 20)
 EACH = 40  # items of each of three interests
 LIKING = np.array([0.6, 0.3, 0.2])
 OF_ITEM = np.repeat(np.arange(3), EACH)
+OTHERS = (("y0", 0.3), ("y1", 0.4), ("y2", 0.35))
 POPULARITY = np.tile(np.arange(1, EACH + 1) ** -0.5, 3)
 
 
@@ -119,3 +121,20 @@ def test_intervals_hold_for_the_next_items(spread: float) -> None:
     assert 0.83 < np.mean(held["both"]) < 0.97
     if spread:
         assert np.mean(held["users"]) < 0.75
+
+
+def test_one_item_is_no_interest() -> None:
+    """However many members were shown it: the next week brings another item."""
+    rng = np.random.default_rng(5)
+    rows = [(f"u{k:03d}", item, 4.0, float(rng.binomial(4, p))) for k in range(80) for item, p in (("x", 0.6), *OTHERS)]
+    frame = pl.DataFrame(rows, schema=["user_id", "item_id", "exposures", "strength"], orient="row")
+    window = build_window(
+        engagement=frame.with_columns(pl.col("exposures").cast(pl.Int64), day=pl.lit(DAY), exposure_logged=pl.lit(True)),
+        labels=pl.DataFrame({"item_id": ["x", "y0", "y1", "y2"], "interest_id": ["a", "b", "b", "b"], "weight": 1.0}),
+        members=pl.DataFrame({"user_id": [f"u{k:03d}" for k in range(40)], "community_id": "c"}),
+        prior=pl.DataFrame(schema={"user_id": pl.String, "interest_id": pl.String, "engaged": pl.Float64}),
+        exposed=frame.select("user_id", "item_id", pl.col("strength") / 4, weight=pl.lit(4.0)), basis="propensity",
+    )  # fmt: skip
+    supply = pl.DataFrame({"day": [DAY] * 2, "interest_id": ["a", "b"], "supply": [1.0, 3.0], "items": [1, 3]})
+    told = measure(window, supply).filter(pl.col("metric") == GAIN).select("interest_id", "why_not").rows()
+    assert dict(told) == {"a": NO_VARIANCE[GAIN], "b": None}
