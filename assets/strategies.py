@@ -179,7 +179,7 @@ def _days(lake: Lake, warehouse: Warehouse, log: Log, method: Method, day: date,
         engagement=engagement,
         labels=warehouse.labels_of(lake, engagement["item_id"], last=day),
         memberships=_on(lake, method, MEMBERSHIPS, members_on),
-        user_interests=_on(lake, method, USER_INTERESTS, [day - timedelta(days=WINDOW_DAYS)]),
+        user_interests=_on(lake, method, USER_INTERESTS, [day - timedelta(days=WINDOW_DAYS)], of_sample),
         interest_daily=lake.read_days("interest_daily", first, day),
         exposed=_exposed(lake, first, day, engagement, of_sample) if log.open().source.exposures_logged else None,
         share=share,
@@ -189,13 +189,17 @@ def _days(lake: Lake, warehouse: Warehouse, log: Log, method: Method, day: date,
 def _in_sample(lake: Lake, first: date, last: date, share: float) -> pl.Expr:
     """Whether a row's user is in the sample."""
     files = lake.files("engagement", first=first, last=last)
-    users = pl.scan_parquet(files).select(pl.col("user_id").unique()).collect()["user_id"].sort()
+    users = pl.scan_parquet(files).select(pl.col("user_id").unique()).collect(engine="streaming")["user_id"].sort()
     return pl.col("user_id").is_in(sampled(users, share).implode())
 
 
-def _on(lake: Lake, method: Method, table: Table, wanted: Sequence[date]) -> pl.DataFrame:
+def _on(lake: Lake, method: Method, table: Table, wanted: Sequence[date], where: pl.Expr | None = None) -> pl.DataFrame:
     """A table on several days, those before the source's first day left out."""
-    frames = [lake.read_days(table.name, day, day) for day in wanted if day >= date.fromisoformat(method.first_day)]
+    frames = [
+        lake.read_days(table.name, day, day, where=where)
+        for day in wanted
+        if day >= date.fromisoformat(method.first_day)
+    ]
     return pl.concat([table.empty().select(pl.lit(None, pl.Date).alias("day"), pl.all()), *frames])
 
 

@@ -137,7 +137,10 @@ def calibration_error(memberships: pl.DataFrame, truth: pl.DataFrame) -> float |
     )
     bins = (
         both.join(meant, on="community_id")
-        .with_columns(bin=(pl.col("probability") * 10).floor().clip(0, 9), right=pl.col("community") == pl.col("meant"))
+        .with_columns(
+            bin=(pl.col("probability") * 10).floor().clip(0, 9),
+            right=(pl.col("community") == pl.col("meant")) & (pl.col("community") >= 0),
+        )
         .group_by("bin")
         .agg(pl.len(), off=(pl.col("probability").mean() - pl.col("right").mean()).abs())
         .sort("bin")

@@ -64,7 +64,7 @@ class SmallLake:
 
     def build(self, tag: str, day: date, dbt: Dbt | None = None) -> DbtBuild:
         first = {"raw_items": date.min, "item_labels": date.min, "interest_daily": day - timedelta(days=7)}
-        first |= {"strategies": day - timedelta(days=28), "communities": day - timedelta(days=1)}
+        first |= {"strategies": day - timedelta(days=41), "communities": day - timedelta(days=1)}
         first |= {"strategy_scorecard": day - timedelta(days=27)}
         dbt = dbt or self.dbt
         stage = self.folder / "stage" / tag / str(day)
@@ -747,10 +747,13 @@ def test_a_kind_that_keeps_missing_is_a_warning(lake: SmallLake, scored: int, hi
                             {"strategy_id": "t", **row, "status": "withheld: sensitive interest"}],
     )  # fmt: skip
     lake.put("communities", day, [{"community_id": "c", "users": 41, "name": "Cooks", "verdict": "real"}])
+    lake.put("strategies", day - timedelta(days=41), [{"strategy_id": "gone", **row}])
     for ago in (28, 27, 0):  # a day more than 28 days counts nothing
         verdicts = ["hit"] * hits + ["miss"] * (scored - hits)
         part = ["miss"] * 100 if ago == 28 else verdicts[ago == 27 :: 2]
-        cards = [{"strategy_id": "s", "issued_on": FIRST + timedelta(days=n), "verdict": v} for n, v in enumerate(part)]
+        # Half of what was scored is no longer suggested.
+        cards = [{"strategy_id": ("s", "gone")[n % 2], "issued_on": FIRST + timedelta(days=n), "verdict": v}
+                 for n, v in enumerate(part)]  # fmt: skip
         lake.put("strategy_scorecard", day - timedelta(days=ago), cards)
     published = lake.publish("marts", day)
     board = dict(published["mart_strategy_board"].select("strategy_id", "status").iter_rows())

@@ -31,7 +31,13 @@ def decide_command(
     )
     if made.decided_on > (last := lake.days("strategies")[-1]):
         typer.echo(f"Mind: the tables reach to {last}; exports and reports show a decision from its own day on.")
-    if made.decision != "rejected" and row["status"] != "proposed":
-        typer.echo(f"Mind: it was {row['status']}.")
+    # On the board it may be a warning, where suggestions of its kind keep missing.
+    board = (
+        lake.read("mart_strategy_board", made.issued_on) if lake.has("mart_strategy_board", made.issued_on) else None
+    )
+    told = None if board is None else board.filter(pl.col("strategy_id") == made.strategy_id)["status"]
+    status = told.item() if told is not None and len(told) else row["status"]
+    if made.decision != "rejected" and status != "proposed":
+        typer.echo(f"Mind: it was {status}.")
     if made.decision != "rejected" and made.decided_on >= row["expires_on"]:
         typer.echo(f"Mind: the suggestion no longer held from {row['expires_on']} on.")

@@ -20,7 +20,8 @@ from coterie.graphs import stable_hashes
 from coterie.matrices import Array, codes, ids_of
 from coterie.tables import MEMBERSHIPS
 
-# A main community is the likeliest one from here on. Below a half, as probabilities are honest (mixture.tempered).
+# The likeliest community is the main one from here on, also where belonging nowhere is likelier still. Below a half, as
+# tempered probabilities are lower: on the bench as many users have a main community as with 0.5 before, and as rightly.
 MAIN = 0.4
 KEPT = 0.1
 CLEAR = 1.0  # standard errors by which another partition must foretell more than yesterday's to replace it
@@ -70,7 +71,7 @@ def memberships(
         return MEMBERSHIPS.empty(), tried
     posterior, main = settle(seen, found[chosen][0], min_size)
     origin = _of_yesterday(seen, yesterday)
-    now = merge_current(seen, swallowed(main, origin, min_size), origin)
+    now = merge_current(seen, swallowed(main, origin, min_size), origin) if posterior.shape[1] else main
     posterior = _moved(posterior, main, now)
     whole = np.column_stack([np.maximum(1 - posterior.sum(axis=1), 0.0), posterior])
     if seen is not acts:

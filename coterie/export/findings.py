@@ -93,6 +93,14 @@ def _communities(handout: Handout) -> Finding:
 
 def _suggestion(handout: Handout) -> Finding:
     proposed = handout.proposed.filter(has_interval())
+    warnings = handout.board.filter(pl.col("status").str.starts_with("warning")).height
+    if proposed.is_empty() and warnings:
+        return Finding(
+            "What to do first",
+            f"There is nothing to act on today: {number_of(warnings, 'suggestion')} passed the test, but suggestions of "
+            f"{'its' if warnings == 1 else 'their'} kind came true too seldom of late.",
+            ("They stand on the board as warnings, and no service is handed their actions.",),
+        )
     if proposed.is_empty():
         return Finding(
             "What to do first",
@@ -175,7 +183,7 @@ def _gap(handout: Handout) -> Finding:
 def _record(handout: Handout) -> Finding:
     kinds = handout.board.filter(pl.col("hit_rate").is_not_null()).unique("kind", maintain_order=True).sort("kind")
     notes = (
-        "Suggestions of 7 and 14 days ago, measured again on what happened since, by the same measure.",
+        "Suggestions are measured again 7 and 14 days later, on what happened since, by the same measure.",
         "Honest 90 % intervals hold nine times out of ten. A kind far below that is to be tested before it is trusted.",
     )
     if kinds.is_empty():

@@ -56,7 +56,7 @@ SUGGESTED = (
     Field("decision", "Decision", width=11),
     Field("decided_on", "Decided on", "day", 12),
     Field("note", "Note", width=30),
-    Field("why_withheld", "Why not suggested", width=34),
+    Field("why_not", "Why not suggested", width=34),
     Field("strategy_id", "Id", width=17),
 )
 OWN = tuple(f for f in SUGGESTED if f.column not in {"community", "users_rounded"})
@@ -101,7 +101,7 @@ def height(values: Sequence[Any], fields: Sequence[Field]) -> float:
 
 
 def readable(board: pl.DataFrame, actions: Mapping[str, Any]) -> pl.DataFrame:
-    """The board with columns for people: state, asks, action, measures, known, why_withheld."""
+    """The board with columns for people: state, asks, action, measures, known, why_not."""
 
     def said(column: str, words: Any) -> pl.Series:
         return pl.Series([words(value) for value in board[column]], dtype=pl.String)
@@ -109,7 +109,7 @@ def readable(board: pl.DataFrame, actions: Mapping[str, Any]) -> pl.DataFrame:
     status = pl.col("status")
     return board.with_columns(
         state=status.str.split(": ").list.first(),
-        why_withheld=status.str.splitn(": ", 2).struct.field("field_1"),
+        why_not=status.str.splitn(": ", 2).struct.field("field_1"),
         asks=said("kind", kind_of),
         measures=said("metric", metric_of),
         known=said("evaluability", known_by),

@@ -26,8 +26,8 @@ from coterie.tables import TABLES
 MANIFEST = "manifest.json"
 LAYOUT = "coterie-export/1"
 TEMPLATE = "template.pptx"
-# Format -> what it makes, in words.
 OF_ANY_TABLE = ("parquet", "csv", "hyper")
+# Format -> what it makes, in words.
 FORMATS: Mapping[str, str] = MappingProxyType(
     {
         "parquet": "tables/parquet/<table>.parquet, for programs",

@@ -9,7 +9,9 @@ other, less that with their intersections as clusters, which both have counted (
 of Business and Economic Statistics 29).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
@@ -54,9 +56,14 @@ def extra_variance(cells: ItemCells, groups: Matrix, value: Array) -> Array:
     """
     found = [
         _of_group(replace(cells, **{name: sparse.csr_array(getattr(cells, name)[users]) for name in _CELLS}), of)
-        for users, of in zip(np.split(groups.indices, groups.indptr[1:-1]), np.nan_to_num(value), strict=True)
+        for users, of in zip(map(groups.indices.__getitem__, _rows(groups)), np.nan_to_num(value), strict=True)
     ]
     return np.array(found).reshape(value.shape)
+
+
+def _rows(of: Matrix) -> Iterator[slice]:
+    """Where the entries of each row are."""
+    yield from (slice(start, stop) for start, stop in pairwise(of.indptr))
 
 
 def _of_group(cells: ItemCells, ratio: Array) -> Array:

@@ -95,15 +95,16 @@ def measure(window: Window, supply: pl.DataFrame, disclosure_k: int = MIN_USERS)
     """Outcome of every community and interest of a window, on every metric that the log supports.
 
     Standard errors: ratio metrics by linearisation with users as clusters (Cochran 1977, ch. 6), members and others
-    taken as independent; adoption by Agresti and Caffo (2000), whose variance does not vanish at 0 or 1; supply shares
-    as multinomial. `bias_bound` is the distance by which the comparison value moves when the others are reweighted to
-    the members' activity (for the gap: between new supply and items on offer). Taking what remains unobserved to be no
-    worse than what is observed is the bound of Altonji, Elder and Taber (2005). It is 0 under random exposure or
-    logged propensities.
+    taken as independent; of the gain with items as clusters, too (`items.extra_variance`); adoption by Agresti and
+    Caffo (2000), whose variance does not vanish at 0 or 1; supply shares as multinomial. `bias_bound` is the distance
+    by which the comparison value moves when the others are reweighted to the members' activity (for the gap: between
+    new supply and items on offer). Taking what remains unobserved to be no worse than what is observed is the bound of
+    Altonji, Elder and Taber (2005). It is 0 under random exposure or logged propensities.
 
     A pair is `not_evaluable`, without a number, with under 20 users on either side (or under the disclosure size, if
-    that is larger), under 10 effective users, under 30 effective rows where rows are weighted, no variance, or no
-    supply. Where showings are weighted, more than a tenth of the weight cut off is too little overlap.
+    that is larger), under 10 effective users, under 30 effective rows where rows are weighted, no variance, no supply,
+    or a single item behind a gain. Where showings are weighted, more than a tenth of the weight cut off is too little
+    overlap.
 
     The gain is measured where showings are random or have propensities, and only then: the feed's own choice of what to
     show to whom would be part of it.

@@ -418,7 +418,7 @@ def _evidence(day: date, row: Mapping[str, Any], candidates: int, disclosure_k: 
         "candidates_tested": candidates,
     }
     if share < 1:
-        evidence["share_of_users"] = rounded(share)  # counts below are of the sample
+        evidence["share_of_users"] = rounded(share)  # counts of active and engaged users are of the sample
     if row["why_not"] is not None:
         return evidence | {"not_evaluable": row["why_not"]}
     evidence |= {

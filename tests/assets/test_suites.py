@@ -95,3 +95,8 @@ def test_a_number_that_is_not_finite_breaks_the_contract(table: Table) -> None:
 )
 def test_what_cannot_be_is_refused(name: str, changes: dict[str, object], check: str) -> None:
     assert failed(TABLES[name], **changes) == {check}
+
+
+@pytest.mark.parametrize("status", ["proposed", "withheld: x", "warning: only 12 of 20 of its kind came true"])
+def test_a_suggestion_on_the_board_is_proposed_withheld_or_a_warning(status: str) -> None:
+    assert failed(TABLES["mart_strategy_board"], status=status) == set()

@@ -49,6 +49,13 @@ def test_a_day_with_nothing_has_five_findings_without_figures() -> None:
     assert "nothing passed its test" in found[1].sentence
 
 
+def test_a_day_of_warnings_says_that_nothing_is_to_be_acted_on() -> None:
+    row = world.strategy(1, "Cooks") | {"status": "warning: only 3 of 20 of its kind came true as predicted"}
+    first = findings(world.handout(strategies=[row]))[1]
+    assert first.sentence.startswith("There is nothing to act on today: 1 suggestion passed the test")
+    assert first.figure is None
+
+
 def test_a_trend_whose_counts_are_hidden_is_told_without_a_number() -> None:
     hidden = world.trend(0, interest="Dogs", baseline_share=None, trend_ratio=None, q_value=None)
     trend = findings(world.handout([], [], [hidden]))[2]

@@ -497,6 +497,20 @@ def test_where_communities_want_what_everybody_wants_and_gets_almost_nothing_is_
     assert proposed <= 2
 
 
+@pytest.mark.parametrize("found", ["nobody", "nothing real"])
+def test_with_fair_showings_and_no_community_there_is_no_suggestion(found: str) -> None:
+    w = world(3, users=100)
+    days = w.days(DAY, exposed=True)
+    events = days.engagement.with_columns(kind=pl.lit("exposure"), propensity=pl.lit(0.01), is_random=pl.lit(False))
+    days = replace(days, exposed=exposed_rows(events, days.engagement))
+    if found == "nobody":
+        assert of_world(
+            w, replace(days, memberships=days.memberships.clear()), communities=w.community_rows().clear()
+        ).is_empty()
+    else:
+        assert of_world(w, days, communities=w.community_rows("weak")).is_empty()
+
+
 @pytest.mark.parametrize("basis", ["random_exposure", "propensity", "observational"])
 def test_fair_showings_find_what_the_feed_hides_and_say_how_it_is_known(basis: str) -> None:
     # Members make 0.15 more of the second interest when it is shown, but the feed shows them its worse items most.
