@@ -117,7 +117,8 @@ def calibration_error(memberships: pl.DataFrame, truth: pl.DataFrame) -> float |
     """Expected calibration error of membership probabilities, in ten bins of equal width (Guo et al. 2017).
 
     A found community stands for the true one that most of its main members are of; a membership is right if the user is of
-    that one. Users without a true community are of none.
+    that one. Found communities most of whose main members are truly of none are left out: whether they exist is a question
+    for the verdict.
 
     Args:
         memberships: user_id, community_id, probability, is_primary.
@@ -134,12 +135,13 @@ def calibration_error(memberships: pl.DataFrame, truth: pl.DataFrame) -> float |
         .sort("community_id", "len", "community", descending=[False, True, False])
         .group_by("community_id", maintain_order=True)
         .agg(meant=pl.col("community").first())
+        .filter(pl.col("meant") >= 0)
     )
     bins = (
         both.join(meant, on="community_id")
         .with_columns(
             bin=(pl.col("probability") * 10).floor().clip(0, 9),
-            right=(pl.col("community") == pl.col("meant")) & (pl.col("community") >= 0),
+            right=pl.col("community") == pl.col("meant"),
         )
         .group_by("bin")
         .agg(pl.len(), off=(pl.col("probability").mean() - pl.col("right").mean()).abs())

@@ -124,7 +124,7 @@ def test_calibration_error_by_hand() -> None:
         schema=["user_id", "community_id", "probability", "is_primary"], orient="row",
     )  # fmt: skip
     truth = pl.DataFrame({"user_id": list("abdef"), "community": [1, 1, 2, 1, None]})
-    # Two of three are right where 0.9 is said, one of one at 0.2; nobody's is none's and yet what k stands for.
-    expected = (3 * abs(0.9 - 2 / 3) + abs(0.2 - 1) + abs(0.5 - 1)) / 5
+    # Two of three are right where 0.9 is said, one of one at 0.2; k stands for nobody's and is left out.
+    expected = (3 * abs(0.9 - 2 / 3) + abs(0.2 - 1)) / 4
     assert scores.calibration_error(members, truth) == pytest.approx(expected)
     assert scores.calibration_error(members.clear(), truth) is None
