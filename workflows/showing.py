@@ -57,8 +57,9 @@ def show(out: Console, lake: Lake, day: date, settings: Settings) -> None:
         out.print(SCORES, highlight=False)
     if truth is not None:
         out.print(_lives(lake, truth, day))
-        out.print(_changes_of_taste(truth, day), highlight=False)
-        out.print(_kept_and_changed(lake, truth, day), highlight=False)
+        for sentence in (_changes_of_taste(truth, day), _kept_and_changed(lake, truth, day)):
+            if sentence:
+                out.print(sentence, highlight=False)
     report = settings.home.absolute() / "reports" / f"{day}.html"
     default = Settings.model_fields
     # What the next command needs in order to see the same tables.
