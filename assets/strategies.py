@@ -13,7 +13,7 @@ from coterie.strategies.outcome import WINDOW_DAYS
 from coterie.strategies.propose import Days, strategies_of_day
 from coterie.strategies.sample import sampled, share_of_users
 from coterie.strategies.scorecard import HORIZONS, coverage, scorecard_of_day
-from coterie.strategies.window import exposed_rows
+from coterie.strategies.showings import exposed_rows
 from coterie.tables import EXPERIMENT_PLANS, MEMBERSHIPS, STRATEGIES, STRATEGY_SCORECARD, USER_INTERESTS, Table
 from resources.audit import Finding
 from resources.configurable import Log, Method, Storage

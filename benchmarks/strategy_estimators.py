@@ -22,8 +22,9 @@ from coterie.matrices import Array
 from coterie.simulate import Scenario
 from coterie.strategies.gain import feed_mean, gain
 from coterie.strategies.outcome import GAIN, MIN_EFFECTIVE_ROWS, MIN_USERS, WINDOW_DAYS
+from coterie.strategies.showings import weighted_showings
 from coterie.strategies.shrinkage import Z90
-from coterie.strategies.window import Exposure, Window, build_window, effective_rows, weighted_showings
+from coterie.strategies.window import Exposure, Window, build_window, effective_rows
 
 FOLDS, PRIOR_SHOWINGS = 5, 20.0
 

@@ -33,7 +33,8 @@ from coterie.strategies.propose import (
     strategies_of_day,
     with_change,
 )
-from coterie.strategies.window import Window, exposed_rows, window_from_frames
+from coterie.strategies.showings import exposed_rows
+from coterie.strategies.window import Window, window_from_frames
 
 ADVISED = ", where Coterie advises"
 NOT_REAL, NO_ROW = "not real", "real, no boost proposed"

@@ -31,7 +31,8 @@ from coterie.simulate.behaviour import ATTENTION, play_chance
 from coterie.simulate.items import LIFETIME
 from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP
 from coterie.strategies.propose import Days
-from coterie.strategies.window import Window, weighted_showings
+from coterie.strategies.showings import weighted_showings
+from coterie.strategies.window import Window
 
 PAIR = ["community_id", "interest_id"]
 _SHOWING = ["day", "user_id", "item_id"]

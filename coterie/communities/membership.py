@@ -21,7 +21,7 @@ from coterie.matrices import Array, codes, ids_of
 from coterie.tables import MEMBERSHIPS
 
 # The likeliest community is the main one from here on, also where belonging nowhere is likelier still. Below a half, as
-# tempered probabilities are lower: on the bench as many users have a main community as with 0.5 before, and as rightly.
+# tempered probabilities are lower: with 0.5 fewer users would have a main community than before tempering.
 MAIN = 0.4
 KEPT = 0.1
 CLEAR = 1.0  # standard errors by which another partition must foretell more than yesterday's to replace it

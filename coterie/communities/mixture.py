@@ -151,21 +151,21 @@ def foretold(acts: Acts, start: Groups, min_size: int) -> Foretold:
     learnt, hidden = held_out(acts, 0)
     found = fit(replace(acts, engaged=learnt), start, min_size)
     popular = column_sums(learnt) + 0.5
+    popular /= popular.sum()
     cells = hidden.tocoo()
+
     # Popularity is smoothed alike on both sides, so that an item nobody else met costs both the same.
-    chance = np.einsum("cg,cg->c", found.posterior[cells.row], found.shares[cells.col], optimize=False)
-    bits = cells.data * np.log2(np.maximum(chance, 1e-300) / (popular / popular.sum())[cells.col])
-    likelihood = {1.0: float(bits.sum())}
-    for temper in TEMPERS[1:]:
-        belongs = tempered(found.posterior, temper)
-        chance = np.einsum("cg,cg->c", belongs[cells.row], found.shares[cells.col], optimize=False)
-        of_cell = np.log2(np.maximum(chance, 1e-300) / (popular / popular.sum())[cells.col])
-        likelihood[temper] = float((cells.data * of_cell).sum())
-    n = len(start)
+    def bits(posterior: Array) -> Array:
+        chance = np.einsum("cg,cg->c", posterior[cells.row], found.shares[cells.col], optimize=False)
+        return np.asarray(cells.data * np.log2(np.maximum(chance, 1e-300) / popular[cells.col]))
+
+    as_fitted = bits(found.posterior)
+    whole = {temper: float(bits(tempered(found.posterior, temper)).sum()) for temper in TEMPERS[1:]}
+    whole[1.0] = float(as_fitted.sum())
     return Foretold(
-        np.bincount(cells.row, weights=bits, minlength=n).astype(np.float64),
+        np.bincount(cells.row, weights=as_fitted, minlength=len(start)).astype(np.float64),
         row_sums(hidden),
-        max(TEMPERS, key=lambda temper: likelihood[temper]),
+        max(TEMPERS, key=lambda temper: whole[temper]),  # of equal ones the first
     )
 
 
@@ -208,8 +208,7 @@ class _Model:
         earlier = column_sums(acts.earlier)
         self._popular_interests = np.asarray(acts.labels.T @ self._popular)
         by_interest = self._popular_interests * self._active.sum() + earlier
-        whole = float(by_interest.sum())
-        self._interest_prior = INTEREST_PRIOR * (by_interest / whole if whole > 0 else by_interest)[:, None] + 1e-9
+        self._interest_prior = interest_prior(by_interest)[:, None]
         self._earlier_popular = earlier / earlier.sum() if earlier.sum() > 0 else earlier
         self._earlier_active = row_sums(acts.earlier)
         self._by_interest = sparse.csr_array((product(acts.engaged, acts.labels) + acts.earlier).T)
@@ -251,18 +250,29 @@ class _Model:
         engaged = np.asarray(self._by_interest @ posterior)
         chance = self._popular_interests[:, None] * _weigh(self._active, posterior)[None, :]
         chance += self._earlier_popular[:, None] * _weigh(self._earlier_active, posterior)[None, :]
-        of_interest = (engaged + self._interest_prior) / (chance + self._interest_prior)
+        of_interest = lift(engaged, chance, self._interest_prior)
         of_interest[:, 0] = 1.0
-        return np.asarray(of_interest)
+        return of_interest
 
     def _lifts(self, items: slice, posterior: Array, of_interest: Array) -> Array:
         """(k, G + 1) lifts of some items."""
         found = np.asarray(self._of_item[items] @ posterior)
         expected = self._popular[items][:, None] * _weigh(self._active, posterior)[None, :]
         mean = np.asarray(self._acts.labels[items] @ of_interest) + (1 - self._labelled[items])[:, None]
-        lifts = (found + ITEM_PRIOR * mean) / (expected + ITEM_PRIOR)
+        lifts = lift(found, expected, ITEM_PRIOR, mean)
         lifts[:, 0] = 1.0
-        return np.asarray(lifts)
+        return lifts
+
+
+def lift(found: Array, expected: Array, prior: Array | float, mean: Array | float = 1.0) -> Array:
+    """Posterior mean of a gamma-Poisson lift: engagements found over those expected, `prior` of them being at `mean`."""
+    return np.asarray((found + prior * mean) / (expected + prior))
+
+
+def interest_prior(by_interest: Array) -> Array:
+    """(J,) what "as everybody" is worth in the lift of each interest: INTEREST_PRIOR engagements, spread as everybody's."""
+    whole = float(by_interest.sum())
+    return np.asarray(INTEREST_PRIOR * (by_interest / whole if whole > 0 else by_interest) + 1e-9)
 
 
 def _weigh(values: Array, of: Array) -> Array:

@@ -19,7 +19,7 @@ import numpy as np
 from scipy import sparse
 
 from coterie.communities.acts import Acts
-from coterie.communities.mixture import FIFTHS, INTEREST_PRIOR, ITEM_PRIOR, Groups, held_out, in_errors
+from coterie.communities.mixture import FIFTHS, ITEM_PRIOR, Groups, held_out, in_errors, interest_prior, lift
 from coterie.matrices import Array, Matrix, column_sums, product, row_sums
 
 # Standard errors by which one group must foretell more than two for them to be one. On quiet days of simulated platforms
@@ -115,19 +115,16 @@ class _LastDays:
     def _part(self, learnt: Matrix, hidden: Matrix) -> tuple[Matrix, Matrix, Array, Array]:
         popular = column_sums(learnt) + 0.5
         popular /= popular.sum()
-        by_interest = self._of_label @ popular
-        whole = float(by_interest.sum())
-        return learnt, hidden, popular, INTEREST_PRIOR * (by_interest / whole if whole > 0 else by_interest) + 1e-9
+        return learnt, hidden, popular, interest_prior(self._of_label @ popular)
 
     def _of_part(self, part: tuple[Matrix, Matrix, Array, Array], users: Groups) -> Array:
         learnt, hidden, popular, prior = part
         own = sparse.csr_array(learnt[users])
         found = column_sums(own)
         expected = popular * own.data.sum()
-        of_interest = (self._of_label @ found + prior) / (self._of_label @ expected + prior)
-        mean = self._labels @ of_interest + self._unlabelled
-        lift = (found + ITEM_PRIOR * mean) / (expected + ITEM_PRIOR)
-        return np.asarray(hidden[users] @ np.log2(lift / (popular * lift).sum()))
+        of_interest = lift(self._of_label @ found, self._of_label @ expected, prior)
+        lifts = lift(found, expected, ITEM_PRIOR, self._labels @ of_interest + self._unlabelled)
+        return np.asarray(hidden[users] @ np.log2(lifts / (popular * lifts).sum()))
 
 
 class _Comparison:

@@ -13,8 +13,9 @@ import polars as pl
 from coterie.matrices import Array
 from coterie.strategies.gain import gain
 from coterie.strategies.outcome import WINDOW_DAYS
+from coterie.strategies.showings import OBSERVATIONAL
 from coterie.strategies.shrinkage import shrink
-from coterie.strategies.window import OBSERVATIONAL, Window, share_sums
+from coterie.strategies.window import Window, share_sums
 
 PART_DAYS = 3  # at either end of the window; the day between is left out, so that change shows
 # Middles of the parts are 4 days apart, those of this window and the next 7; a steady trend changes in proportion.

@@ -1,11 +1,11 @@
 """What a showing given to an interest brings, beside what a showing brings now: the value of a boost, off-policy.
 
-Belongs here: the estimate and its variance. Does not belong here: weights of showings (window), and what is made of it.
+Belongs here: the estimate and its variance. Does not belong here: weights of showings (showings), and what is made of it.
 
 A boost takes showings from what members are shown, at random, and gives them to the items of one interest, as often as
 users are shown each of them on average. Each showing that moves then gains the members' mean strength of such a showing,
 R_j, less their mean strength of a showing as it is, M. Both are ratios of weighted sums over the members' showings
-(`window.weighted_showings`); without propensities R_j rests on the random showings and M on all.
+(`showings.weighted_showings`); without propensities R_j rests on the random showings and M on all.
 """
 
 from dataclasses import dataclass

@@ -87,9 +87,27 @@ def _of_group(cells: ItemCells, ratio: Array) -> Array:
     shown, squared, cubed = once @ by_item, twice @ by_item**2, thrice @ by_item**3
     inverse, inverse_whole = _inverse(shown), _inverse(feed_x.sum())
     extra = own * inverse**2 - 2 * both * inverse * inverse_whole + feed.sum() * inverse_whole**2
-    expected = squared * (1 + squared * inverse**2) - 2 * cubed * inverse
-    few = np.divide(squared, expected, out=np.full(expected.shape, np.nan), where=expected > 1e-9 * squared)
-    return np.asarray(np.maximum(extra, 0.0) * few)
+    return np.asarray(np.maximum(extra, 0.0) * few_clusters(shown, squared, cubed))
+
+
+def few_clusters(x: Array, xx: Array, xxx: Array) -> Array:
+    """By what the linearised variance of a ratio is multiplied to make up for few clusters, of any shape.
+
+    xx / (xx (1 + 1/m) - 2 xxx / x) with m = x^2 / xx the effective number of clusters: n / (n - 1) for n of equal weight,
+    more where a few of them pull the ratio towards themselves. It makes the sum of squares unbiased if the clusters' own
+    ratios are equally variable (the reasoning of Bell and McCaffrey 2002).
+
+    Args:
+        x: sums of the clusters' weights.
+        xx: of their squares.
+        xxx: of their cubes.
+
+    Returns:
+        The factor; NaN where one cluster is nearly all.
+    """
+    inverse = _inverse(x)
+    expected = xx * (1 + xx * inverse**2) - 2 * xxx * inverse
+    return np.divide(xx, expected, out=np.full(np.shape(expected), np.nan), where=expected > 1e-9 * xx)
 
 
 def _usual(cells: ItemCells) -> Array:

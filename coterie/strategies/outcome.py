@@ -20,9 +20,9 @@ import numpy.typing as npt
 import polars as pl
 
 from coterie.strategies.gain import feed_mean, gain
+from coterie.strategies.showings import OBSERVATIONAL
 from coterie.strategies.window import (
     ACTIVITY_BOUNDS,
-    OBSERVATIONAL,
     Array,
     Matrix,
     Sums,

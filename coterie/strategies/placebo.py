@@ -9,7 +9,8 @@ from scipy import sparse
 
 from coterie.strategies.gain import feed_mean
 from coterie.strategies.outcome import EXPOSURE, GAIN, GAP, SHARE, metric_sums, supply_of
-from coterie.strategies.window import OBSERVATIONAL, Array, Window
+from coterie.strategies.showings import OBSERVATIONAL
+from coterie.strategies.window import Array, Window
 
 PLACEBO_GROUPS = 20
 PLACEBO_SCHEMA: dict[str, type[pl.DataType]] = {

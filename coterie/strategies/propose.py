@@ -43,7 +43,7 @@ PROPOSED = "proposed"
 class Days:
     """The concatenated daily frames that suggestions and their scores are made from.
 
-    Each has the columns of its contract and `day`; `labels` may be without. `exposed` is what `window.exposed_rows`
+    Each has the columns of its contract and `day`; `labels` may be without. `exposed` is what `showings.exposed_rows`
     makes of RAW_EVENTS, for logs with propensities or random showings. Where `share` is below 1, `engagement` and
     `exposed` hold only the users of a sample (`sample.sampled`).
     """

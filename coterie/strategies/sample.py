@@ -12,7 +12,7 @@ import polars as pl
 
 from coterie.graphs import stable_hashes
 
-MOST_ROWS = 20_000_000  # events of a week; its showings with their strengths take some 5 GB then
+MOST_ROWS = 20_000_000  # events of a week
 
 
 def share_of_users(rows: int, most: int = MOST_ROWS) -> float:

@@ -1,6 +1,7 @@
 """A week of engagement as sparse matrices of users by interests, and the sums that ratio metrics are made of.
 
-Belongs here: coding of ids, label weighting, sums over groups of users. Does not belong here: what a metric means.
+Belongs here: coding of ids, label weighting, sums over groups of users. Does not belong here: what a metric means, and
+which showings may be compared (showings).
 Every sum runs in the order of sorted ids, so the order of input rows and the number of threads never show.
 """
 
@@ -14,14 +15,13 @@ import polars as pl
 from scipy import sparse
 
 from coterie.matrices import Array, Matrix, codes, ids_of, matrix, pattern, product, row_sums
-from coterie.strategies.items import ItemCells
+from coterie.strategies.items import ItemCells, few_clusters
+from coterie.strategies.showings import OBSERVATIONAL, weighted_showings
 
 # Rows (user, item, day) that a user engaged with in a window: 1, 2-3, 4-7, 8-20, 21 and more.
 ACTIVITY_BOUNDS = (2, 4, 8, 21)
 _OF_THE_FEED = ((pl.col("strength") * pl.col("feed_weight")).alias("feed_strength"), pl.col("feed_weight"))
-MOST_WEIGHT = 10.0  # times the mean weight: a showing beyond it counts as this, so that no single one is the estimate
 LEAST_KNOWN = 0.9  # share of the showings that have a propensity, from which on they stand for what users are shown
-RANDOM, PROPENSITY, OBSERVATIONAL = "random_exposure", "propensity", "observational"
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class Exposure:
     """Strength and showings of the rows on which a showing counts, users by interests, both label-weighted.
 
     `square` holds the summed squares of the row weights, from which the effective number of rows follows, `cut` the
-    weight that was cut off at MOST_WEIGHT. `basis` says why the rows may be compared: random_exposure, propensity or
-    observational. `feed` is there if the log tells of all showings, also those that may not be compared, and `cells`,
+    weight that was cut off (`showings.MOST_WEIGHT`). `basis` says why the rows may be compared: random_exposure,
+    propensity or observational. `feed` is there if the log tells of all showings, also those that may not be compared, and `cells`,
     the same before labels, with it.
     """
 
@@ -154,18 +154,14 @@ class Sums:
         """Linearised variance of the ratio with users as clusters, (G, J).
 
         Source: Cochran (1977), Sampling Techniques, chapter 6: f * sum (y - R x)^2 / (sum x)^2, without the finite
-        population term. Cochran's f is n / (n - 1). Here it is sum x^2 / (sum x^2 (1 + 1/m) - 2 sum x^3 / sum x) with
-        m the effective number of users: the same for users of equal weight, larger where a few of them pull R towards
-        themselves. It makes the sum of squares unbiased if users' own ratios are equally variable (the reasoning of
-        Bell and McCaffrey 2002). NaN where one user is nearly all.
+        population term. Cochran's f is n / (n - 1); here it is that of `items.few_clusters`. NaN where one user is nearly
+        all.
         """
         return self.few_users() * _divide(self.squares(), self.x**2)
 
     def few_users(self) -> Array:
         """The factor of `variance` that makes up for few users, (G, J); NaN where one user is nearly all."""
-        expected = self.xx * (1 + _divide(np.ones_like(self.x), self.effective())) - 2 * _divide(self.xxx, self.x)
-        factor = np.where(expected > 1e-9 * self.xx, _divide(self.xx, expected), np.nan)
-        return np.where(self.count > 1, factor, np.nan)
+        return np.where(self.count > 1, few_clusters(self.x, self.xx, self.xxx), np.nan)
 
     def effective(self) -> Array:
         """Effective number of users, (sum x)^2 / sum x^2 (Kish 1965): small where a few users carry the weight."""
@@ -247,7 +243,7 @@ def build_window(
         members: user_id, community_id, one community a user, as of the day before the window.
         prior: user_id, interest_id, engaged, as of the day before the window.
         exposed: weighted showings: user_id, item_id, strength, weight, and optionally cut and feed_weight, see
-            `weighted_showings`; if given, they alone make `exposure`.
+            `showings.weighted_showings`; if given, they alone make `exposure`.
         basis: what makes `exposed` comparable, see `Exposure`.
         use_exposures: whether rows of `engagement` with a logged showing make `exposure`.
 
@@ -394,7 +390,7 @@ def window_from_frames(
         memberships: MEMBERSHIPS with day.
         user_interests: USER_INTERESTS with day.
         prior_on: day whose user_interests tell who had engaged with what before the window.
-        exposed: showings with propensity or is_random, as `exposed_rows` gives them, with day.
+        exposed: showings with propensity or is_random, as `showings.exposed_rows` gives them, with day.
 
     Returns:
         The window, without members if there are no memberships of `members_on`.
@@ -416,79 +412,6 @@ def window_from_frames(
         basis=basis,
         use_exposures=bool(rows["exposure_logged"].any()),
     )
-
-
-def exposed_rows(events: pl.DataFrame, engagement: pl.DataFrame) -> pl.DataFrame:
-    """Logged showings with the strength that followed.
-
-    Args:
-        events: RAW_EVENTS with day; showings are the rows of kind `exposure`.
-        engagement: ENGAGEMENT with day. A pair's strength is divided evenly over all its showings of the day, also
-            those that are not in `events`.
-
-    Returns:
-        day, user_id, item_id, strength, showings (of the pair that day), propensity, is_random: one row a showing.
-    """
-    pair = ["day", "user_id", "item_id"]
-    shown = events.filter(pl.col("kind") == "exposure").select(*pair, "propensity", "is_random")
-    joined = shown.join(engagement.select(*pair, "strength", showings="exposures"), on=pair, how="inner")
-    return joined.select(*pair, pl.col("strength") / pl.col("showings"), "showings", "propensity", "is_random").sort(
-        *pair, "is_random", "propensity", nulls_last=True
-    )
-
-
-def weighted_showings(exposed: pl.DataFrame) -> tuple[str, pl.DataFrame | None]:
-    """The showings that can be compared fairly, with their weights, and why they can be.
-
-    A showing with a logged propensity p weighs q / p (Horvitz and Thompson 1952), with q the item's share of all users'
-    showings of the day: the average feed. Then every user counts as if shown what users are shown on average, whatever
-    the feed takes them for, and weights vary far less than towards a uniform draw: where the feed treats all alike they
-    are one. The random slice is part of it, its propensities being those of the whole feed. Weights have mean 1 on each
-    day and are cut at MOST_WEIGHT (Ionides 2008); estimates divide by their sum (self-normalised; Swaminathan and
-    Joachims 2015). Without propensities, random showings weigh 1 each. Where a log has both, the one counts that leaves
-    the larger effective number of showings.
-
-    Weighted pairs that were shown more than once a day are left out, as what the second showing added cannot be told from
-    the first. With n showings of the user that day, drawn one by one, a showing is its pair's only one with the chance
-    (1 - p) ** (n - 1), by which the weight is divided, by a tenth at least; `feed_weight` is its inverse alone, which makes what is
-    left stand for all that the user was shown.
-
-    Args:
-        exposed: what `exposed_rows` gives.
-
-    Returns:
-        The evaluability, and day, user_id, item_id, strength, weight, cut (weight cut off) and, with propensities,
-        feed_weight; `observational` and None if the log has neither.
-    """
-    columns = ["day", "user_id", "item_id", "strength", "weight", "cut"]
-    random = exposed.filter(pl.col("is_random").fill_null(False))
-    weighted = _reweighted(exposed.filter(pl.col("propensity") > 0))
-    if weighted.height and _effective(weighted["weight"]) >= random.height:
-        return PROPENSITY, weighted.select(*columns, "feed_weight")
-    if random.height:
-        return RANDOM, random.with_columns(weight=pl.lit(1.0), cut=pl.lit(0.0)).select(columns)
-    return OBSERVATIONAL, None
-
-
-def _reweighted(known: pl.DataFrame) -> pl.DataFrame:
-    """The showings with a propensity that are their pair's only one, with weight, cut and feed_weight."""
-    others = pl.len().over("day", "user_id") - 1
-    alone = ((1 - pl.col("propensity")) ** others).clip(lower_bound=1 / MOST_WEIGHT)
-    share = pl.len().over("day", "item_id") / pl.len().over("day")
-    once = known.with_columns(feed_weight=1 / alone, ratio=share / pl.col("propensity")).filter(pl.col("showings") == 1)
-    ratio = (once["ratio"] * once["feed_weight"]).to_numpy()
-    day = once["day"].rank("dense").to_numpy().astype(np.int64)
-    # Sums of floats in the order of the rows, which `exposed_rows` has sorted.
-    mean = np.bincount(day, weights=ratio) / np.maximum(np.bincount(day), 1)
-    relative = ratio / mean[day]
-    weight = np.minimum(relative, MOST_WEIGHT)
-    return once.with_columns(weight=pl.Series(weight), cut=pl.Series(relative - weight))
-
-
-def _effective(weight: pl.Series) -> float:
-    """Kish's effective number."""
-    w = weight.to_numpy()
-    return float(w.sum() ** 2 / (w**2).sum())
 
 
 def _last_labels(labels: pl.DataFrame) -> pl.DataFrame:

@@ -46,7 +46,8 @@ from benchmarks.worlds import Known, run_world, true_labels
 from coterie.simulate import Scenario
 from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, measure
 from coterie.strategies.propose import BOOST, PROPOSED, Days
-from coterie.strategies.window import exposed_rows, window_from_frames
+from coterie.strategies.showings import exposed_rows
+from coterie.strategies.window import window_from_frames
 
 DAY = date(2024, 5, 15)
 SMALL: dict[str, Any] = {"days": 11, "users": 800, "events_per_day": 12_000, "communities": 4, "mixing": 0.2}

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from coterie.strategies.gain import feed_mean, gain
-from coterie.strategies.window import Exposure, Feed, build_window, exposed_rows, weighted_showings
+from coterie.strategies.showings import exposed_rows, weighted_showings
+from coterie.strategies.window import Exposure, Feed, build_window
 
 DAY = date(2024, 3, 20)
 

@@ -13,7 +13,8 @@ from scipy import sparse
 from coterie.strategies.gain import gain
 from coterie.strategies.items import ItemCells, extra_variance
 from coterie.strategies.outcome import GAIN, NO_VARIANCE, measure
-from coterie.strategies.window import build_window, exposed_rows, weighted_showings
+from coterie.strategies.showings import exposed_rows, weighted_showings
+from coterie.strategies.window import build_window
 
 DAY = date(2024, 3, 20)
 EACH = 40  # items of each of three interests

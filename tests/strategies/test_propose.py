@@ -32,8 +32,8 @@ from coterie.strategies.propose import (
     strategies_of_day,
     strategy_id,
 )
+from coterie.strategies.showings import exposed_rows
 from coterie.strategies.shrinkage import shrink
-from coterie.strategies.window import exposed_rows
 from coterie.tables import COMMUNITIES, INTEREST_GRAPH, STRATEGIES
 
 NUMBERS = ("effect", "effect_low", "effect_high", "std_error", "p_value", "q_value")

@@ -11,16 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from coterie.strategies.showings import exposed_rows, weighted_showings
 from coterie.strategies.window import (
     Sums,
     Window,
     adoption_sums,
     build_window,
     effective_rows,
-    exposed_rows,
     exposure_sums,
     share_sums,
-    weighted_showings,
     window_from_frames,
 )
 
