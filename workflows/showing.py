@@ -98,6 +98,7 @@ def _strategies(out: Console, lake: Lake, day: date, truth: Truth | None) -> Non
     board = lake.read("mart_strategy_board", day).sort("status", "q_value", "strategy_id")
     columns = {"kind": "suggestion", "interest": "interest", "community": "community", "effect": "effect",
                "effect_low": "low", "effect_high": "high"}  # fmt: skip
+    warned = board.filter(pl.col("status").str.starts_with("warning"))["kind"].unique().sort()
     fixed_on = day - timedelta(days=WINDOW_DAYS)
     if truth is None or not lake.has("memberships", fixed_on):
         columns |= {"status": "status"}
@@ -116,6 +117,11 @@ def _strategies(out: Console, lake: Lake, day: date, truth: Truth | None) -> Non
         out.print(_last_suggestions(lake, day), highlight=False)
     else:
         out.print(EFFECTS, highlight=False)
+    if len(warned):
+        out.print(
+            f"Warnings, as they have come true too seldom of late: all of the kind {', '.join(warned)}.\n",
+            highlight=False,
+        )
 
 
 def _last_suggestions(lake: Lake, day: date) -> str:

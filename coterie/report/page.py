@@ -22,6 +22,7 @@ from coterie.report.sentences import (
     strategy_says,
     strategy_title,
     top_strategies,
+    warnings_of,
     what_changed,
 )
 from coterie.report.texts import Language, Texts
@@ -57,6 +58,7 @@ def render(facts: DayFacts, language: Language = "en") -> str:
         trust=how_far_to_trust(facts, t),
         top=top_strategies(facts["board"]),
         nothing=nothing_to_do(facts["board"], t),
+        warned=warnings_of(facts["board"]),
         proposed=facts["board"].filter(pl.col("status") == "proposed").height,
         communities=_communities(facts, t),
         profiles=profiles,

@@ -41,9 +41,14 @@ def top_strategies(board: pl.DataFrame) -> Sequence[Row]:
     return ordered.sort("place", "sure", "strategy_id").head(TOP).to_dicts()
 
 
+def warnings_of(board: pl.DataFrame) -> int:
+    """How many suggestions passed their test and are warnings, as their kind keeps missing."""
+    return board.filter(pl.col("status").str.starts_with("warning")).height
+
+
 def nothing_to_do(board: pl.DataFrame, t: Texts) -> str:
     """Why there is no suggestion to start with: none passed its test, or those that did are warnings by their record."""
-    warnings = board.filter(pl.col("status").str.starts_with("warning")).height
+    warnings = warnings_of(board)
     return t("first.only_warnings", n=warnings) if warnings else t("first.no_strategy")
 
 
