@@ -38,6 +38,6 @@ def decide_command(
     told = None if board is None else board.filter(pl.col("strategy_id") == made.strategy_id)["status"]
     status = told.item() if told is not None and len(told) else row["status"]
     if made.decision != "rejected" and status != "proposed":
-        typer.echo(f"Mind: it was {status}.")
+        typer.echo(f"Mind: its status was '{status}'.")
     if made.decision != "rejected" and made.decided_on >= row["expires_on"]:
         typer.echo(f"Mind: the suggestion no longer held from {row['expires_on']} on.")

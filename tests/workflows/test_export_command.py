@@ -91,3 +91,12 @@ def test_a_decision_after_the_last_day_is_kept_and_told(home: Path) -> None:
     done = coterie(home, "decide", "s-1", "accepted", "--on", "2024-05-03")
     assert done.returncode == 0, done.stderr
     assert "Mind: the tables reach to 2024-05-01" in done.stdout
+
+
+def test_a_decision_for_what_the_board_warns_of_is_kept_and_told(home: Path) -> None:
+    lake = Lake(home)
+    board = lake.read("mart_strategy_board", DAY).with_columns(status=pl.lit("warning: only 3 of 20 of its kind"))
+    with lake.stage(TABLES["mart_strategy_board"], DAY, board) as staged:
+        lake.publish(staged)
+    done = coterie(home, "decide", "s-1", "accepted", "--on", "2024-05-01")
+    assert "Mind: its status was 'warning: only 3 of 20 of its kind'." in done.stdout
