@@ -33,7 +33,7 @@ from benchmarks.shards import FIRST
 from benchmarks.watch import Bounds, watch
 
 DAILY = Bounds(gigabytes=20, seconds=90 * 60)
-OLD = Bounds(gigabytes=20, seconds=10 * 60)
+OLD = Bounds(gigabytes=20, seconds=5 * 60)
 SIMULATION = Bounds(gigabytes=20, seconds=120 * 60)
 LARGEST_WITH_YESTERDAY = 1_000_000  # events; above it, the first day alone
 LARGEST_OLD_WAY = 1_000_000  # events; above it nobody would try
