@@ -8,15 +8,18 @@ import polars as pl
 
 from assets.gate import Candidate, Yielded, gate
 from assets.tables import YESTERDAY, shares, table_asset, today
+from coterie.strategies.decisions import latest
 from coterie.strategies.experiment import plans_of_day
+from coterie.strategies.intervention import BEFORE, WEEKS, due_days
 from coterie.strategies.outcome import WINDOW_DAYS
 from coterie.strategies.propose import Days, strategies_of_day
 from coterie.strategies.sample import sampled, share_of_users
-from coterie.strategies.scorecard import HORIZONS, coverage, scorecard_of_day
+from coterie.strategies.scorecard import HORIZONS, SHIPPED, coverage, scorecard_of_day
 from coterie.strategies.showings import exposed_rows
 from coterie.tables import EXPERIMENT_PLANS, MEMBERSHIPS, STRATEGIES, STRATEGY_SCORECARD, USER_INTERESTS, Table
 from resources.audit import Finding
 from resources.configurable import Log, Method, Storage
+from resources.decisions import DecisionLog
 from resources.lake import Lake
 from resources.warehouse import Warehouse
 
@@ -28,6 +31,7 @@ COVERED = (
 )
 LEAST_COVERAGE, FEWEST_SCORED = 0.8, 20
 WEEK = WINDOW_DAYS - 1
+EARLIEST = max(WINDOW_DAYS * week for week in WEEKS) + WINDOW_DAYS  # days before, of memberships that a score may need
 
 
 def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -129,12 +133,15 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             "engagement": (-WEEK, 0),
             "item_labels": (-WEEK, 0),
             "interest_daily": (-WEEK, 0),
-            "memberships": (-max(HORIZONS), -min(HORIZONS)),
+            "memberships": (-EARLIEST, -min(HORIZONS)),
             "user_interests": (-WINDOW_DAYS, -WINDOW_DAYS),
             "strategy_scorecard": YESTERDAY,  # not read here: the board counts 28 days of it, so they are made in order
         },
         kinds={"python", "scipy"},
-        says="Suggestions of 7 and 14 days ago, measured again on what happened since, beside random groups.",
+        says=(
+            "Suggestions of 7 and 14 days ago, measured again on what happened since, beside random groups; and boosts "
+            "that were shipped, by what they changed in their first and second week."
+        ),
         checks={"coverage": COVERED},
     )
     def scorecard(
@@ -143,10 +150,17 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         day, lake = today(context), storage.lake
         made = [day - timedelta(days=horizon) for horizon in HORIZONS]
         issued = _on(lake, method, STRATEGIES, made)
+        shipped = _shipped(lake, day)
         frame = scorecard_of_day(
             day=day,
             days=_days(lake, warehouse, log, method, day, members_on=made),
             issued=issued,
+            shipped=shipped,
+            before={
+                first: _days(lake, warehouse, log, method, first - timedelta(days=1), members_on=[first - BEFORE])
+                for first in due_days(day)
+                if first in shipped["shipped_on"] and first - BEFORE >= date.fromisoformat(method.first_day)
+            },
             disclosure_k=method.disclosure_size,
         )
         scored = coverage(scorecard=frame, strategies=issued)
@@ -184,6 +198,19 @@ def _days(lake: Lake, warehouse: Warehouse, log: Log, method: Method, day: date,
         exposed=_exposed(lake, first, day, engagement, of_sample) if log.open().source.exposures_logged else None,
         share=share,
     )
+
+
+def _shipped(lake: Lake, day: date) -> pl.DataFrame:
+    """The suggestions that were shipped by a day before they had expired, as they were issued, with the first day of it."""
+    decisions = latest(DecisionLog(lake.home).read(), on=day).filter(pl.col("decision") == "shipped")
+    frames = [
+        lake.read("strategies", issued_on)
+        .join(of_day.select("strategy_id", "issued_on", shipped_on="decided_on"), on="strategy_id", how="inner")
+        .filter(pl.col("shipped_on") < pl.col("expires_on"), pl.col("effect").is_not_null())
+        for (issued_on,), of_day in decisions.group_by("issued_on", maintain_order=True)
+        if isinstance(issued_on, date)
+    ]
+    return pl.concat([pl.DataFrame(schema=SHIPPED), *frames])
 
 
 def _in_sample(lake: Lake, first: date, last: date, share: float) -> pl.Expr:

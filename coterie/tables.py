@@ -433,7 +433,7 @@ STRATEGY_SCORECARD = Table(
     (
         _STRATEGY,
         Column("issued_on", pl.Date, "The day of the suggestion"),
-        _count("horizon_days", "How many days later it is scored"),
+        _count("horizon_days", "How many days later it is scored; of a shipped boost, days that it is in force"),
         _number("predicted", "The effect that was predicted"),
         _number("realised", "The same measure on what happened since", True),
         _number("realised_error", "Standard error of realised", True),
@@ -443,9 +443,15 @@ STRATEGY_SCORECARD = Table(
         ),
         Column("in_interval", pl.Boolean, "Whether prediction and outcome agree within both errors at 90 %", True),
         _text("verdict", "hit, miss or not_scorable"),
+        Column(
+            "shipped_on",
+            pl.Date,
+            "For a boost that was shipped, the first day of the change: realised is what it changed, against other users",
+            True,
+        ),
     ),
     private=True,
-    shown=("strategy_id", "issued_on", "horizon_days", "verdict"),
+    shown=("strategy_id", "issued_on", "horizon_days", "verdict", "shipped_on"),
 )
 MART_INTEREST_TRENDS = Table(
     "mart_interest_trends",

@@ -148,7 +148,7 @@ class Lake:
             .collect()
             for day in (first + timedelta(days=n) for n in range((last - first).days + 1))
         ]
-        return pl.concat(frames)
+        return pl.concat(frames, how="diagonal")  # days of an earlier version may lack a column
 
     def rows(self, table: str, first: date, last: date) -> int:
         """How many rows the published days from `first` to `last` have, both inclusive."""

@@ -7,34 +7,50 @@ import numpy as np
 import polars as pl
 from statsmodels.stats.proportion import proportion_confint
 
+from coterie.strategies.intervention import interventions_of_day
 from coterie.strategies.outcome import GAIN, MIN_USERS, WINDOW_DAYS, measure
 from coterie.strategies.placebo import placebo
 from coterie.strategies.propose import PROPOSED, Days
 from coterie.strategies.shrinkage import Z90
 from coterie.strategies.window import window_from_frames
-from coterie.tables import STRATEGY_SCORECARD
+from coterie.tables import STRATEGIES, STRATEGY_SCORECARD
 
 HORIZONS = (7, 14)
+SHIPPED = STRATEGIES.schema | {"issued_on": pl.Date, "shipped_on": pl.Date}
 _PAIR = ["community_id", "interest_id", "metric"]
 
 
-def scorecard_of_day(*, day: date, days: Days, issued: pl.DataFrame, disclosure_k: int = MIN_USERS) -> pl.DataFrame:
+def scorecard_of_day(
+    *,
+    day: date,
+    days: Days,
+    issued: pl.DataFrame,
+    shipped: pl.DataFrame | None = None,
+    before: Mapping[date, Days] | None = None,
+    disclosure_k: int = MIN_USERS,
+) -> pl.DataFrame:
     """The table `strategy_scorecard` of a day.
 
     A suggestion of day D is scored at horizon h, for the members as of D, on the seven days that end on D + h. So each
     horizon is a measure of its own, on the same footing as the prediction: seven days, adoption counted among those
     without engagement before that window.
 
+    A boost that was shipped changes what it was measured on. From its first day on it is no longer scored in this way,
+    but by what it changed, in its first and its second week (coterie.strategies.intervention).
+
     Args:
         day: the day of scoring.
         days: for each horizon h: engagement and interest_daily of day-6..day, memberships of day-h, user_interests of
             day-7, labels of the items.
         issued: STRATEGIES with day; those of day-7 and day-14 are used.
+        shipped: SHIPPED: the suggestions that were shipped by then, as they were issued, with the first day of the change.
+        before: by such a day S that `intervention.due_days` gives: the Days of S-7..S-1, with memberships of S-8.
         disclosure_k: least number of users that a number may rest on.
 
     Returns:
         STRATEGY_SCORECARD, sorted by key.
     """
+    shipped = pl.DataFrame(schema=SHIPPED) if shipped is None else shipped
     start = day - timedelta(days=WINDOW_DAYS - 1)
     supply = days.interest_daily.filter(pl.col("day").is_between(start, day))
     due: dict[int, pl.DataFrame] = {}
@@ -42,7 +58,11 @@ def scorecard_of_day(*, day: date, days: Days, issued: pl.DataFrame, disclosure_
     placebos: dict[int, pl.DataFrame] = {}
     for horizon in HORIZONS:
         made = day - timedelta(days=horizon)
-        rows = issued.filter(pl.col("day") == made, pl.col("status") == PROPOSED).drop("day")
+        in_force = shipped.filter(pl.col("metric") == GAIN, pl.col("shipped_on").is_between(made, day))
+        rows = issued.filter(
+            pl.col("day") == made, pl.col("status") == PROPOSED,
+            ~pl.col("strategy_id").is_in(in_force["strategy_id"].implode()),
+        ).drop("day")  # fmt: skip
         if not rows.height:
             continue
         window = window_from_frames(
@@ -53,7 +73,34 @@ def scorecard_of_day(*, day: date, days: Days, issued: pl.DataFrame, disclosure_
         due[horizon] = rows
         outcomes[horizon] = measure(window, supply, disclosure_k)
         placebos[horizon] = placebo(window, supply, day)
-    return score(day=day, issued=due, outcomes=outcomes, placebos=placebos)
+    changes = interventions_of_day(
+        day=day, after=days, before=before or {}, shipped=shipped, disclosure_k=disclosure_k
+    )  # fmt: skip
+    return STRATEGY_SCORECARD.conform(
+        pl.concat(
+            [score(day=day, issued=due, outcomes=outcomes, placebos=placebos), score_shipped(day, shipped, changes)]
+        )
+    )
+
+
+def score_shipped(day: date, shipped: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
+    """Score boosts that were shipped against what they changed.
+
+    Args:
+        day: the day of scoring.
+        shipped: SHIPPED.
+        changes: `intervention.FOUND`.
+
+    Returns:
+        STRATEGY_SCORECARD, without placebo: random groups were given nothing.
+    """
+    scored = shipped.join(changes, on=["strategy_id", "issued_on"], how="inner").with_columns(
+        horizon_days=(pl.lit(day) - pl.col("shipped_on")).dt.total_days() + 1,
+        predicted="effect",
+        placebo=pl.lit(None, pl.Float64),
+        popularity=pl.lit(None, pl.Float64),
+    )
+    return _judged(scored)
 
 
 def score(
@@ -84,7 +131,6 @@ def score(
         found = outcomes[horizon].select(
             *_PAIR, "evaluability", "popularity", realised="difference", realised_error="std_error"
         )
-        near = Z90 * (pl.col("std_error") ** 2 + pl.col("realised_error") ** 2).sqrt()
         scored = (
             rows.select("strategy_id", *_PAIR, "evaluability", "std_error", predicted="effect")
             .join(found, on=[*_PAIR, "evaluability"], how="left")
@@ -92,20 +138,30 @@ def score(
             .with_columns(
                 issued_on=pl.lit(day - timedelta(days=horizon)),
                 horizon_days=pl.lit(horizon, dtype=pl.Int64),
-                in_interval=(pl.col("realised") - pl.col("predicted")).abs() <= near,
-            )
-            .with_columns(
+                shipped_on=pl.lit(None, pl.Date),
                 placebo=pl.when(pl.col("realised").is_not_null()).then(pl.col("placebo")),
                 popularity=pl.when(pl.col("metric") == GAIN).then(pl.col("popularity")).otherwise(0.0),
-                verdict=pl.when(pl.col("in_interval").is_null())
-                .then(pl.lit("not_scorable"))
-                .when(pl.col("in_interval"))
-                .then(pl.lit("hit"))
-                .otherwise(pl.lit("miss")),
             )
         )
-        parts.append(scored.select(pl.col(c).cast(t) for c, t in STRATEGY_SCORECARD.schema.items()))
+        parts.append(_judged(scored))
     return STRATEGY_SCORECARD.conform(pl.concat(parts))
+
+
+def _judged(scored: pl.DataFrame) -> pl.DataFrame:
+    """STRATEGY_SCORECARD of rows with predicted, std_error, realised, realised_error and the columns that are not judged."""
+    near = Z90 * (pl.col("std_error") ** 2 + pl.col("realised_error") ** 2).sqrt()
+    verdict = (
+        pl.when(pl.col("in_interval").is_null())
+        .then(pl.lit("not_scorable"))
+        .when(pl.col("in_interval"))
+        .then(pl.lit("hit"))
+        .otherwise(pl.lit("miss"))
+    )
+    return (
+        scored.with_columns(in_interval=(pl.col("realised") - pl.col("predicted")).abs() <= near)
+        .with_columns(verdict=verdict)
+        .select(pl.col(c).cast(t) for c, t in STRATEGY_SCORECARD.schema.items())
+    )
 
 
 def coverage(*, scorecard: pl.DataFrame, strategies: pl.DataFrame) -> dict[str, dict[str, float]]:
