@@ -8,14 +8,16 @@ import polars as pl
 
 from assets.gate import Candidate, Yielded, gate
 from assets.tables import YESTERDAY, shares, table_asset, today
+from coterie.strategies.days import Days
 from coterie.strategies.decisions import latest
 from coterie.strategies.experiment import plans_of_day
 from coterie.strategies.intervention import BEFORE, WEEKS, due_days
 from coterie.strategies.outcome import WINDOW_DAYS
-from coterie.strategies.propose import Days, strategies_of_day
+from coterie.strategies.propose import strategies_of_day
 from coterie.strategies.sample import sampled, share_of_users
 from coterie.strategies.scorecard import HORIZONS, SHIPPED, coverage, scorecard_of_day
 from coterie.strategies.showings import exposed_rows
+from coterie.strategies.support import lacking
 from coterie.tables import EXPERIMENT_PLANS, MEMBERSHIPS, STRATEGIES, STRATEGY_SCORECARD, USER_INTERESTS, Table
 from resources.audit import Finding
 from resources.configurable import Log, Method, Storage
@@ -69,6 +71,10 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             disclosure_k=method.disclosure_size,
         )
         kinds = frame.filter(pl.col("status") == "proposed")["kind"].value_counts()
+        source = log.open().source
+        needs = lacking(
+            exposures=source.exposures_logged, comparable=source.exposures_comparable, creators=source.creators_known
+        )
         yield from gate(
             context,
             lake,
@@ -81,6 +87,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                         proposed=int(kinds["count"].sum()),
                         withheld=frame.height - int(kinds["count"].sum()),
                         **dict(sorted(kinds.iter_rows())),
+                        **{f"{kind} would need": need for kind, need in needs.items()},
                     ),
                 )
             ],
@@ -189,13 +196,15 @@ def _days(lake: Lake, warehouse: Warehouse, log: Log, method: Method, day: date,
     share = share_of_users(lake.rows("raw_events", first, day))
     of_sample = _in_sample(lake, first, day, share) if share < 1 else None
     engagement = lake.read_days("engagement", first, day, where=of_sample)
+    source = log.open().source
     return Days(
         engagement=engagement,
         labels=warehouse.labels_of(lake, engagement["item_id"], last=day),
         memberships=_on(lake, method, MEMBERSHIPS, members_on),
         user_interests=_on(lake, method, USER_INTERESTS, [day - timedelta(days=WINDOW_DAYS)], of_sample),
         interest_daily=lake.read_days("interest_daily", first, day),
-        exposed=_exposed(lake, first, day, engagement, of_sample) if log.open().source.exposures_logged else None,
+        exposed=_exposed(lake, first, day, engagement, of_sample) if source.exposures_logged else None,
+        creators=warehouse.creators_of(lake, engagement["item_id"], last=day) if source.creators_known else None,
         share=share,
     )
 

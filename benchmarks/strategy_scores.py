@@ -15,18 +15,26 @@ from scipy import stats
 
 from benchmarks import pipeline
 from benchmarks.pipeline import Found
-from benchmarks.strategy_truths import PAIR, boost_effects, boosts_of_labels, possible_gain, showings_of, truths
+from benchmarks.strategy_truths import (
+    PAIR,
+    boost_effects,
+    boosts_of_labels,
+    possible_gain,
+    showings_of,
+    truths,
+    truths_of_creators,
+)
 from benchmarks.worlds import Known, WorldDay, taxonomy
-from coterie.strategies.outcome import WINDOW_DAYS, measure
 
 # The candidates as they are tested, before any is picked: the library publishes only what it picks.
+from coterie.strategies.candidates import BOOST, DIVERSIFY, EXPLORE, KINDS, SEED_CREATORS
+from coterie.strategies.candidates import candidates as candidates_of
+from coterie.strategies.creators import ByCreator, by_creator
+from coterie.strategies.days import Days
+from coterie.strategies.outcome import WINDOW_DAYS, measure
 from coterie.strategies.propose import (
-    BOOST,
-    EXPLORE,
-    KINDS,
     PROPOSED,
-    Days,
-    _candidates,
+    TARGET,
     _estimate,
     changes_of_day,
     citable,
@@ -34,7 +42,7 @@ from coterie.strategies.propose import (
     with_change,
 )
 from coterie.strategies.showings import exposed_rows
-from coterie.strategies.window import Window, window_from_frames
+from coterie.strategies.window import Window
 
 ADVISED = ", where Coterie advises"
 NOT_REAL, NO_ROW = "not real", "real, no boost proposed"
@@ -56,6 +64,7 @@ class LastDay:
         found: what stands at its end.
         cited: the communities that a suggestion may cite.
         window: the week as matrices, members as of the day before it.
+        of_creators: the same week's creators.
     """
 
     on: date
@@ -63,6 +72,7 @@ class LastDay:
     found: Found
     cited: pl.DataFrame
     window: Window
+    of_creators: ByCreator
 
 
 def last_day(days: Sequence[WorldDay], known: Known, labels: pl.DataFrame, found: Sequence[Found]) -> LastDay:
@@ -86,14 +96,19 @@ def last_day(days: Sequence[WorldDay], known: Known, labels: pl.DataFrame, found
         user_interests=before.user_interests.with_columns(day=pl.lit(before.on)),
         interest_daily=pl.concat([_interest_daily(d, labels, first_seen) for d in week]),
         exposed=exposed_rows(pl.concat(events), engaged),
+        creators=known.texts.select(item_id="vid", creator_id="author"),
     )
     cited = citable(today.communities, FEWEST_MEMBERS)
-    window = window_from_frames(
-        start=week[0].on, end=today.on, members_on=before.on, prior_on=before.on, communities=cited["community_id"],
-        engagement=frames.engagement, labels=frames.labels, memberships=frames.memberships,
-        user_interests=frames.user_interests, exposed=frames.exposed,
+    ids = cited["community_id"]
+    of_creators = by_creator(
+        frames, week[0].on, today.on, ids, members_on=before.on, avoided=_avoided(), disclosure_k=FEWEST_MEMBERS
     )  # fmt: skip
-    return LastDay(today.on, frames, today, cited, window)
+    window = frames.window(week[0].on, today.on, ids, members_on=before.on)
+    return LastDay(today.on, frames, today, cited, window, of_creators)
+
+
+def _avoided() -> pl.Series:
+    return taxonomy().frame().filter("sensitive")["interest_id"]
 
 
 def _first_seen(days: Sequence[WorldDay], known: Known) -> pl.DataFrame:
@@ -129,14 +144,14 @@ def suggestions(last: LastDay) -> pl.DataFrame:
 
 def candidates(last: LastDay) -> pl.DataFrame:
     """All that was tested that day, with effect and interval where there is a number: as `propose` does before it picks."""
-    outcomes = measure(last.window, last.days.interest_daily)
+    outcomes = pl.concat([measure(last.window, last.days.interest_daily), last.of_creators.outcomes], how="diagonal")
     named = outcomes.join(last.cited.select("community_id", "users"), on="community_id", how="inner")
-    tested = _candidates(named, last.found.interest_graph, FEWEST_MEMBERS)
+    changes = changes_of_day(day=last.on, days=last.days, communities=last.cited["community_id"])
+    tested = candidates_of(with_change(named, changes), last.found.interest_graph, FEWEST_MEMBERS)
     if tested.is_empty():
         columns = {"effect": pl.Float64, "effect_low": pl.Float64, "effect_high": pl.Float64}
         return tested.with_columns(pl.lit(None, t).alias(c) for c, t in columns.items())
-    changes = changes_of_day(day=last.on, days=last.days, communities=last.cited["community_id"])
-    return _estimate(with_change(tested, changes).sort("kind", *PAIR))
+    return _estimate(tested.with_columns(target=TARGET).sort("kind", "community_id", "target"))
 
 
 # What other ways of choosing would choose, and what it brings.
@@ -265,16 +280,24 @@ def figures(days: Sequence[WorldDay], known: Known, labels: pl.DataFrame) -> pl.
     """
     found = list(pipeline.run(days, labels, exposures=True))
     last = last_day(days, known, labels, found)
-    truth = truths(last.window, last.days, known, showings_of(days[-WINDOW_DAYS:], known))
+    showings = showings_of(days[-WINDOW_DAYS:], known)
+    truth = pl.concat(
+        [
+            truths(last.window, last.days, known, showings),
+            truths_of_creators(last.of_creators, last.days, known, showings),
+        ]
+    ).rename({"interest_id": "target"})
     members = found[-1].memberships.filter("is_primary").select("community_id", "user_id")
     members = members.filter(pl.len().over("community_id") >= FEWEST_MEMBERS)
     effects = boost_effects(members, known, known.boosts)
     by_label = boost_effects(members, known, boosts_of_labels(known, labels))
     scores = observed(members, last.days.engagement, last.days.labels)
-    sensitive = taxonomy().frame().filter("sensitive")["interest_id"].to_list()
+    sensitive = _avoided().to_list()
 
     def with_truth(frame: pl.DataFrame) -> pl.DataFrame:
-        joined = frame.join(truth, on=[*PAIR, "metric"], how="left").join(effects, on=PAIR, how="left")
+        keyed = frame.with_columns(target=TARGET)
+        joined = keyed.join(truth, on=["community_id", "target", "metric"], how="left")
+        joined = joined.join(effects, on=PAIR, how="left")
         joined = joined.join(by_label.select(*PAIR, boost_as_labelled="boost"), on=PAIR, how="left")
         return joined.with_columns(pl.col("boost", "boost_as_labelled").fill_null(0.0))
 
@@ -336,6 +359,10 @@ def _loss_lines(rows: pl.DataFrame) -> Iterator[Line]:
         shown = rows.filter(pl.col("kind") == kind, pl.col("status") == PROPOSED)
         yield _mean(kind, "gains that are losses", shown["boost"] <= 0)
         yield _mean(kind, "gains that are losses, items as labelled", shown["boost_as_labelled"] <= 0)
+    for kind in (DIVERSIFY, SEED_CREATORS):
+        shown = rows.filter(pl.col("kind") == kind, pl.col("status") == PROPOSED)
+        yield _mean(kind, "gains that are losses", shown["truth"] <= 0)
+        yield _mean(kind, "gains that are losses, items as labelled", shown["truth_as_labelled"] <= 0)
 
 
 def _regret_lines(how: str, chosen: pl.DataFrame, verdicts: pl.DataFrame, possible: float) -> Iterator[Line]:

@@ -29,8 +29,9 @@ from benchmarks.worlds import Known, WorldDay
 from coterie.matrices import Array, Matrix, matrix
 from coterie.simulate.behaviour import ATTENTION, play_chance
 from coterie.simulate.items import LIFETIME
-from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP
-from coterie.strategies.propose import Days
+from coterie.strategies.creators import CREATOR_GAIN, ByCreator
+from coterie.strategies.days import Days
+from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, LOSS
 from coterie.strategies.showings import weighted_showings
 from coterie.strategies.window import Window
 
@@ -87,9 +88,11 @@ def truths(window: Window, days: Days, known: Known, showings: pl.DataFrame) -> 
     assert days.exposed is not None
     weighted = weighted_showings(days.exposed)[1]
     assert weighted is not None
+    gained = _true_gain(window, known, showings, labels)
     values = {
         EXPOSURE: _true_exposure(window, known, showings, labels, weighted),
-        GAIN: _true_gain(window, known, showings, labels),
+        GAIN: gained,
+        LOSS: (-gained[0], -gained[1]),
         ADOPTION: (_true_adoption(window, showings, labels), np.full(shape, np.nan)),
         GAP: (_true_gap(window, showings, supply), np.full(shape, np.nan)),
     }
@@ -105,6 +108,22 @@ def truths(window: Window, days: Days, known: Known, showings: pl.DataFrame) -> 
         }
         parts.append(pl.DataFrame(columns, schema=TRUTH))
     return pl.concat(parts).with_columns(pl.col(pl.Float64).fill_nan(None))
+
+
+def truths_of_creators(of: ByCreator, days: Days, known: Known, showings: pl.DataFrame) -> pl.DataFrame:
+    """The true gain of each creator, as `truths`, the creator in the place of the interest: of the items as they are."""
+    if of.window is None or days.creators is None:
+        return pl.DataFrame(schema=TRUTH)
+    items = days.creators.select("item_id", interest_id="creator_id", weight=pl.lit(1.0))
+    gained = _true_gain(of.window, known, showings, items)[1]
+    columns = {
+        "community_id": [c for c in of.window.communities for _ in of.window.interests],
+        "interest_id": list(of.window.interests) * len(of.window.communities),
+        "metric": [CREATOR_GAIN] * gained.size,
+        "truth": gained.ravel(),
+        "truth_as_labelled": gained.ravel(),
+    }
+    return pl.DataFrame(columns, schema=TRUTH).with_columns(pl.col(pl.Float64).fill_nan(None))
 
 
 def members_less_others(members: Matrix, y: Array, x: Array) -> Array:

@@ -383,9 +383,15 @@ STRATEGIES = Table(
     ("strategy_id",),
     (
         _STRATEGY,
-        _text("kind", "boost_interest, explore_interest or close_supply_gap"),
+        _text("kind", "boost_interest, explore_interest, close_supply_gap, diversify or seed_creators"),
         _COMMUNITY,
         _INTEREST,
+        _text(
+            "creator_id",
+            "Of seed_creators, who: interest_id is what most of their showings are about",
+            True,
+            person=True,
+        ),
         _text("action", "JSON that a service can apply"),
         _count("users_affected", "Members of the community on that day"),
         _text("metric", "What effect, predicted and realised measure"),

@@ -64,6 +64,21 @@ class Warehouse(DuckDBResource):
         duration = pl.when(pl.col("duration") >= 0).then(pl.col("duration")).cast(pl.Int64).alias("duration_ms")
         return frame.select("item_id", "version_day", "content_hash", duration)
 
+    def creators_of(self, lake: Lake, item_ids: pl.Series, *, last: date) -> pl.DataFrame:
+        """Who made items, as known at the end of a day: item_id, creator_id, sorted; items without a creator are absent."""
+        files = lake.files("raw_items", last=last)
+        if not files or item_ids.is_empty():
+            return pl.DataFrame(schema={"item_id": pl.String, "creator_id": pl.String})
+        sql = """
+            select item_id, arg_max(coalesce(creator_id, ''), day) as creator_id
+            from read_parquet($files, hive_partitioning = true, hive_types = {'day': date})
+            semi join wanted using (item_id)
+            group by item_id
+            having creator_id <> ''
+            order by item_id
+        """
+        return self.query(sql, {"wanted": item_ids.unique().to_frame("item_id")}, files=[str(f) for f in files])
+
     def labels_of(self, lake: Lake, item_ids: pl.Series, *, last: date) -> pl.DataFrame:
         """The labels that stood at the end of a day: item_id, interest_id, weight, confidence; unlabelled items are absent.
 

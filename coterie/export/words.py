@@ -12,6 +12,8 @@ _KINDS: Mapping[str, str] = MappingProxyType(
         "boost_interest": "Show more",
         "explore_interest": "Try something new",
         "close_supply_gap": "Get more items",
+        "diversify": "Show less",
+        "seed_creators": "Show a creator they hardly see",
     }
 )
 _VERBS: Mapping[str, str] = MappingProxyType(
@@ -19,6 +21,8 @@ _VERBS: Mapping[str, str] = MappingProxyType(
         "boost_interest": "Show more of",
         "explore_interest": "Try",
         "close_supply_gap": "Get more items of",
+        "diversify": "Show less of",
+        "seed_creators": "Show a creator of",
     }
 )
 _METRICS: Mapping[str, str] = MappingProxyType(
@@ -26,6 +30,8 @@ _METRICS: Mapping[str, str] = MappingProxyType(
         "strength_per_exposure": "engagement strength per showing, against others",
         "share_of_engagement": "share of engagement, against others",
         "gain_per_showing": "engagement strength for each showing given to it, against what is shown now",
+        "loss_per_showing": "engagement strength for each showing taken from it, against what is shown otherwise",
+        "gain_per_showing_of_creator": "engagement strength for each showing given to the creator, against what is shown now",
         "adoption": "share of newcomers to the interest who take it up, against others",
         "demand_minus_supply": "share of engagement above share of supply",
     }
@@ -71,7 +77,7 @@ def ask_of(action: Mapping[str, Any] | None) -> str:
         return ""
     parameters = action.get("parameters", {})
     match action["type"]:
-        case "boost_interest":
+        case "boost_interest" | "diversify":
             return f"ranking score × {parameters['multiplier']:g}"
         case "explore_interest":
             return f"{parameters['slots_per_100']} of 100 places in the feed"

@@ -24,6 +24,7 @@ from coterie.sources.index import SourceIndex, build_index, is_unusual, usual_ro
 from coterie.sources.items import read_items
 from coterie.sources.look import Look, Problems, Reasons, Refused, look_at_items
 from coterie.sources.reading import with_meaning
+from coterie.strategies.support import lacking
 from coterie.tables import RAW_EVENTS
 
 Level = Literal["error", "warning", "ok"]
@@ -161,6 +162,12 @@ def _events(source: Source, lines: Lines, check: SourceCheck) -> pl.Series | Non
     if not source.exposures_logged:
         text = "no event type is an exposure: what was shown is unknown, so effects are observational"
         say("warning", text, "events", "event_types")
+    needs = lacking(
+        exposures=source.exposures_logged, comparable=source.exposures_comparable, creators=source.creators_known
+    )
+    if needs:
+        text = f"suggestions of all kinds but {' and '.join(needs)}"
+        say("ok", text, details=[f"{kind} would need {need}" for kind, need in needs.items()])
     return item_ids
 
 

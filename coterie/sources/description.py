@@ -171,6 +171,16 @@ class Source(_Part):
         """Whether any event type says that an item was shown."""
         return any(e.kind == "exposure" for e in self.events.event_types.values())
 
+    @property
+    def exposures_comparable(self) -> bool:
+        """Whether the log has propensities, or says which showings were random."""
+        return self.events.columns.propensity is not None or self.events.columns.is_random is not None
+
+    @property
+    def creators_known(self) -> bool:
+        """Whether it says who made the items."""
+        return self.items is not None and self.items.columns.creator_id is not None
+
 
 @dataclass(frozen=True)
 class Problem:

@@ -26,6 +26,8 @@ MOVE_SCHEMA: dict[str, type[pl.DataType]] = {
     "community_id": pl.String,
     "interest_id": pl.String,
     "move": pl.Float64,
+    "share_rise": pl.Float64,
+    "return_fall": pl.Float64,
 }
 _DIFFERENCES: dict[str, type[pl.DataType]] = {
     "community_id": pl.String,
@@ -33,6 +35,7 @@ _DIFFERENCES: dict[str, type[pl.DataType]] = {
     "difference": pl.Float64,
     "variance": pl.Float64,
 }
+_GAINS = _DIFFERENCES | {"value": pl.Float64, "served": pl.Float64}
 
 
 def parts(start: date, end: date) -> tuple[tuple[date, date], tuple[date, date]]:
@@ -101,7 +104,9 @@ def weekly_move(first: Window, last: Window) -> pl.DataFrame:
 
     Returns:
         MOVE_SCHEMA, sorted; `move` has the unit of the gain. A pair that was not measured in both parts moves as the
-        community's others do. Communities without any are left out.
+        community's others do. Communities without any are left out. `share_rise` is by how much the interest's share of
+        the members' showings rose from the first part to the last, `return_fall` by how much the strength of a showing
+        of it fell; null for a pair that was not measured in both.
     """
     pair = ["community_id", "interest_id"]
     interests = pl.DataFrame(
@@ -123,17 +128,24 @@ def weekly_move(first: Window, last: Window) -> pl.DataFrame:
             posterior = shrink(change[known], error[known])
             move = np.full(len(change), posterior.spread)
             move[known] = np.hypot(posterior.mean, posterior.sd)
-            parts_.append(rows.select(*pair, move=pl.Series(move * DISTANCE**0.5)))
+            parts_.append(
+                rows.select(
+                    *pair,
+                    move=pl.Series(move * DISTANCE**0.5),
+                    share_rise=pl.col("served_last") - pl.col("served"),
+                    return_fall=pl.col("value") - pl.col("value_last"),
+                )
+            )
     return pl.concat(parts_)
 
 
 def _gains(window: Window) -> pl.DataFrame:
-    """_DIFFERENCES of gains, of all pairs that can be measured."""
+    """_GAINS of all pairs that can be measured: the differences, strength of a showing, share of the showings."""
     exposure = window.exposure
     found = None if exposure is None or exposure.basis == OBSERVATIONAL else gain(exposure, window.members)
     if found is None:
-        return pl.DataFrame(schema=_DIFFERENCES)
-    return _rows(window, found.value - found.baseline, found.variance)
+        return pl.DataFrame(schema=_GAINS)
+    return _rows(window, found.value - found.baseline, found.variance, value=found.value, served=found.served)
 
 
 def _differences(window: Window) -> pl.DataFrame:
@@ -143,7 +155,7 @@ def _differences(window: Window) -> pl.DataFrame:
     return _rows(window, members.ratio() - others.ratio(), members.variance() + others.variance())
 
 
-def _rows(window: Window, difference: Array, variance: Array) -> pl.DataFrame:
+def _rows(window: Window, difference: Array, variance: Array, **more: Array) -> pl.DataFrame:
     shape = difference.shape
     return pl.DataFrame(
         {
@@ -151,6 +163,7 @@ def _rows(window: Window, difference: Array, variance: Array) -> pl.DataFrame:
             "interest_id": list(window.interests) * shape[0],
             "difference": difference.ravel(),
             "variance": variance.ravel(),
+            **{name: array.ravel() for name, array in more.items()},
         },
-        schema=_DIFFERENCES,
+        schema=_GAINS if more else _DIFFERENCES,
     ).filter(pl.col("difference").is_finite(), pl.col("variance").is_finite())

@@ -21,16 +21,19 @@ import numpy.typing as npt
 import polars as pl
 from statsmodels.stats.power import NormalIndPower
 
-from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, MIN_USERS, WINDOW_DAYS, fewest_users, measure
-from coterie.strategies.propose import BOOST_MULTIPLIER, MIN_ENGAGED, PROPOSED, Days, as_json, citable, rounded
+from coterie.strategies.candidates import MIN_ENGAGED
+from coterie.strategies.creators import CREATOR_GAIN, by_creator
+from coterie.strategies.days import Days
+from coterie.strategies.outcome import ADOPTION, EXPOSURE, MIN_USERS, WINDOW_DAYS, fewest_users, measure
+from coterie.strategies.propose import MOVED, MOVED_SHARE, PROPOSED, SEED_SLOTS, TARGET, as_json, citable, rounded
 from coterie.strategies.sample import sampled
-from coterie.strategies.window import Window, adoption_sums, exposure_sums, share_sums, window_from_frames
+from coterie.strategies.window import Window, adoption_sums, exposure_sums, share_sums
 from coterie.strategies.wording import GUARDRAIL_LOSS
 from coterie.tables import EXPERIMENT_PLANS
 
 LEVEL, POWER = 0.05, 0.80
-# A boost moves few showings, and over all of them its gain would drown (triggered analysis; Deng and Hu 2015).
-MOVED_SHOWINGS = "the showings that are given to the interest in one arm; in the other those that would have been"
+# Few showings move, and over all of them the gain would drown (triggered analysis; Deng and Hu 2015).
+MOVED_SHOWINGS = "the showings that move in one arm; in the other those that would have moved"
 LEAST_DAYS, MOST_DAYS = 7, 28  # a full week, as people differ by weekday; four weeks, as advice ages
 LEAST_CLUSTERS = 4  # in each arm: with fewer, no test of clusters has power at a small level
 
@@ -90,20 +93,24 @@ def plans_of_day(
         return EXPERIMENT_PLANS.empty()
     start = day - timedelta(days=WINDOW_DAYS - 1)
     cited = citable(communities, disclosure_k)
-    window = window_from_frames(
-        start=start, end=day, members_on=day, prior_on=start - timedelta(days=1), communities=cited["community_id"],
-        engagement=days.engagement, labels=days.labels, memberships=days.memberships,
-        user_interests=days.user_interests, exposed=days.exposed,
-    )  # fmt: skip
+    window = days.window(start, day, cited["community_id"], members_on=day)
     primary = days.memberships.filter(
         pl.col("day") == day, pl.col("is_primary"), pl.col("community_id").is_in(cited["community_id"].implode())
     ).select("user_id", "community_id")
     rows = days.engagement.filter(pl.col("day").is_between(start, day))
     here = sampled(primary["user_id"], days.share)
     supply = days.interest_daily.filter(pl.col("day").is_between(start, day))
+    units = [unit_statistics(window, measure(window, supply, disclosure_k))]
+    if strategies.filter(pl.col("status") == PROPOSED)["creator_id"].is_not_null().any():
+        none = pl.Series(dtype=pl.String)
+        found = by_creator(
+            days, start, day, cited["community_id"], members_on=day, avoided=none, disclosure_k=disclosure_k
+        )  # fmt: skip
+        if found.window is not None:
+            units.append(unit_statistics(found.window, found.outcomes.with_columns(interest_id="creator_id")))
     return plan(
         strategies=strategies,
-        units=unit_statistics(window, measure(window, supply, disclosure_k)),
+        units=pl.concat(units),
         leakage=tie_leakage(user_graph, primary),
         traffic=traffic(rows, primary.filter(pl.col("user_id").is_in(here.implode())), days.share),
         disclosure_k=disclosure_k,
@@ -136,8 +143,11 @@ def plan(
     """
     proposed = strategies.filter(pl.col("status") == PROPOSED, pl.col("effect") > 0)
     alpha = LEVEL / max(proposed.height, 1)
-    joined = proposed.join(units, on=["community_id", "interest_id", "metric"], how="inner").filter(
-        pl.col("unit_sd") > 0, pl.col("community_id").is_in(sorted(traffic))
+    of_target = units.rename({"interest_id": "target"})
+    joined = (
+        proposed.with_columns(target=TARGET)
+        .join(of_target, on=["community_id", "target", "metric"])
+        .filter(pl.col("unit_sd") > 0, pl.col("community_id").is_in(sorted(traffic)))
     )
     rows = [
         _plan_row(row, alpha, leakage.get(row["community_id"], 0.0), traffic, fewest_users(disclosure_k))
@@ -283,12 +293,12 @@ def unit_statistics(window: Window, outcomes: pl.DataFrame) -> pl.DataFrame:
             parts.append(pl.DataFrame({"interest_id": list(window.interests), "family": family, "icc": icc}))
     # The gap's members are measured by their share of engagement, so both have the same units.
     # A gain varies between communities as what a showing of the interest brings.
-    families = {ADOPTION: ADOPTION, EXPOSURE: EXPOSURE, GAIN: EXPOSURE}
+    families = {ADOPTION: ADOPTION, EXPOSURE: EXPOSURE} | dict.fromkeys(MOVED, EXPOSURE)
     shared = pl.col("metric").replace_strict(families, default="share")
-    moved = (pl.col("showings") * pl.col("served_share") * (BOOST_MULTIPLIER - 1)).clip(lower_bound=1.0)
-    fewer = (
-        pl.when(pl.col("metric") == GAIN).then((pl.col("effective_rows") / moved).clip(lower_bound=1.0)).otherwise(1.0)
-    )
+    share = pl.when(pl.col("metric") == CREATOR_GAIN).then(SEED_SLOTS / 100)
+    moved = (pl.col("showings") * share.otherwise(pl.col("served_share") * MOVED_SHARE)).clip(lower_bound=1.0)
+    few = pl.when(pl.col("metric").is_in(MOVED)).then((pl.col("effective_rows") / moved).clip(lower_bound=1.0))
+    fewer = few.otherwise(1.0)
     return (
         outcomes.filter(pl.col("unit_sd").is_not_null(), pl.col("engaged") >= MIN_ENGAGED)
         .with_columns(pl.col("unit_sd") * fewer.sqrt(), family=shared)
@@ -341,7 +351,7 @@ def _plan_row(
     days = next((d for d, r in reach.items() if r >= 2 * per_arm), None)
     most = reach[MOST_DAYS] / 2 / design
     primary = {"metric": row["metric"], "mean": rounded(row["unit_mean"]), "sd": rounded(sd)}
-    if row["metric"] == GAIN:
+    if row["metric"] in MOVED:
         primary["measured_on"] = MOVED_SHOWINGS
     metrics = {
         "primary": primary,

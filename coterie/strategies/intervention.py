@@ -13,7 +13,7 @@ It is no experiment: whatever else changed for these members and not for others 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -21,10 +21,10 @@ import numpy.typing as npt
 import polars as pl
 
 from coterie.matrices import Array
+from coterie.strategies.days import Days
 from coterie.strategies.items import few_clusters
 from coterie.strategies.outcome import GAIN, MIN_USERS, WINDOW_DAYS, fewest_users
-from coterie.strategies.propose import Days
-from coterie.strategies.window import Window, window_from_frames
+from coterie.strategies.window import Window
 
 WEEKS = (1, 2)  # after the first day of the change: which of them are scored
 BEFORE = timedelta(days=WINDOW_DAYS + 1)  # from the day as of which members are fixed to the first day of the change
@@ -94,11 +94,8 @@ def _changes(
     week = timedelta(days=WINDOW_DAYS - 1)
 
     def window(end: date, of: Days) -> Window:
-        return window_from_frames(
-            start=end - week, end=end, members_on=first - BEFORE, prior_on=first - BEFORE, communities=treated,
-            engagement=of.engagement, labels=of.labels, memberships=before.memberships,
-            user_interests=before.user_interests, exposed=of.exposed,
-        )  # fmt: skip
+        fixed = replace(of, memberships=before.memberships, user_interests=before.user_interests)
+        return fixed.window(end - week, end, treated, members_on=first - BEFORE)
 
     was, became = window(first - timedelta(days=1), before), window(day, after)
     controls = (_side(was, None), _side(became, None))

@@ -8,6 +8,7 @@ Metrics, each a value for the members less a comparison value:
     share_of_engagement: share of their engagement strength that goes to the interest, less that share elsewhere.
     strength_per_exposure: strength per showing of the interest, less that of the others, so the feed's choices cancel.
     gain_per_showing: strength per showing of the interest, less that of a showing of what they are shown now.
+    loss_per_showing: the same, the other way round: what a showing brings that is taken from the interest.
     adoption: share of active users without earlier engagement who engage in the window, less that share elsewhere.
     demand_minus_supply: share of their engagement, less the interest's share of the items supplied.
 """
@@ -35,14 +36,15 @@ from coterie.strategies.window import (
 )
 
 SHARE, EXPOSURE, ADOPTION, GAP = "share_of_engagement", "strength_per_exposure", "adoption", "demand_minus_supply"
-GAIN = "gain_per_showing"
+GAIN, LOSS = "gain_per_showing", "loss_per_showing"
 WINDOW_DAYS = 7
 MIN_USERS = 20  # the least for a normal approximation, and the usual disclosure size
 MIN_EFFECTIVE_USERS = 10.0  # below it, one or two heavy users are the estimate
 MIN_EFFECTIVE_ROWS = 30.0
 MOST_CUT = 0.1  # share of the weight cut off, beyond which what the feed shows tells little of what is asked
 
-NO_VARIANCE = {GAP: "no supply to compare with", GAIN: "one item makes up most of its showings"}
+ONE_ITEM = "one item makes up most of its showings"
+NO_VARIANCE = {GAP: "no supply to compare with", GAIN: ONE_ITEM}
 OUTCOME_SCHEMA: dict[str, type[pl.DataType]] = {
     "community_id": pl.String,
     "interest_id": pl.String,
@@ -126,8 +128,9 @@ def measure(window: Window, supply: pl.DataFrame, disclosure_k: int = MIN_USERS)
         _adoption(window, fewest),
         _gap(window, on_offer, fewest),
         *([_exposure(window, fewest)] if window.exposure is not None else []),
-        *_gain(window, fewest),
+        *gains(window, fewest),
     ]
+    parts += [_loss(frame) for frame in parts[-1:] if frame["metric"].eq(GAIN).any()]
     return pl.concat(parts).sort("community_id", "interest_id", "metric")
 
 
@@ -194,8 +197,8 @@ def _exposure(window: Window, fewest: int) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def _gain(window: Window, fewest: int) -> list[pl.DataFrame]:
-    """The gain's rows, if the log lets it be measured."""
+def gains(window: Window, fewest: int) -> list[pl.DataFrame]:
+    """The gain's rows, OUTCOME_SCHEMA, if the log lets it be measured; `fewest` users on either side."""
     exposure = window.exposure
     if exposure is None or exposure.basis == OBSERVATIONAL:
         return []
@@ -215,6 +218,17 @@ def _gain(window: Window, fewest: int) -> list[pl.DataFrame]:
             popularity=np.broadcast_to(popularity, found.value.shape),
         )
     ]  # fmt: skip
+
+
+def _loss(of_gain: pl.DataFrame) -> pl.DataFrame:
+    """The rows of gains, the other way round."""
+    return of_gain.with_columns(
+        metric=pl.lit(LOSS),
+        value="baseline",
+        baseline="value",
+        difference=-pl.col("difference"),
+        popularity=-pl.col("popularity"),
+    )
 
 
 def _compare(window: Window, metric: str) -> tuple[Sums, Sums, Array]:

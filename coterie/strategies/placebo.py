@@ -8,7 +8,7 @@ import polars as pl
 from scipy import sparse
 
 from coterie.strategies.gain import feed_mean
-from coterie.strategies.outcome import EXPOSURE, GAIN, GAP, SHARE, metric_sums, supply_of
+from coterie.strategies.outcome import EXPOSURE, GAIN, GAP, LOSS, SHARE, metric_sums, supply_of
 from coterie.strategies.showings import OBSERVATIONAL
 from coterie.strategies.window import Array, Window
 
@@ -59,6 +59,7 @@ def placebo(window: Window, supply: pl.DataFrame, day: date, groups: int = PLACE
         if exposure is not None and exposure.basis != OBSERVATIONAL and exposure.feed is not None:
             gained = _column_means(metrics[EXPOSURE](random).ratio() - feed_mean(exposure.feed, random))
             parts.append(_placebo_rows(community, window.interests, GAIN, gained))
+            parts.append(_placebo_rows(community, window.interests, LOSS, -gained))
     return pl.concat(parts).sort("community_id", "interest_id", "metric")
 
 

@@ -7,17 +7,19 @@ import numpy as np
 import polars as pl
 from statsmodels.stats.proportion import proportion_confint
 
+from coterie.strategies.creators import by_creator
+from coterie.strategies.days import Days
 from coterie.strategies.intervention import interventions_of_day
 from coterie.strategies.outcome import GAIN, MIN_USERS, WINDOW_DAYS, measure
 from coterie.strategies.placebo import placebo
-from coterie.strategies.propose import PROPOSED, Days
+from coterie.strategies.propose import MOVED, PROPOSED, TARGET
 from coterie.strategies.shrinkage import Z90
-from coterie.strategies.window import window_from_frames
 from coterie.tables import STRATEGIES, STRATEGY_SCORECARD
 
 HORIZONS = (7, 14)
 SHIPPED = STRATEGIES.schema | {"issued_on": pl.Date, "shipped_on": pl.Date}
-_PAIR = ["community_id", "interest_id", "metric"]
+NONE = pl.Series(dtype=pl.String)  # whom to avoid was decided when it was suggested
+_KEY = ["community_id", "target", "metric"]
 
 
 def scorecard_of_day(
@@ -65,14 +67,17 @@ def scorecard_of_day(
         ).drop("day")  # fmt: skip
         if not rows.height:
             continue
-        window = window_from_frames(
-            start=start, end=day, members_on=made, prior_on=start - timedelta(days=1),
-            communities=rows["community_id"].unique().sort(), engagement=days.engagement, labels=days.labels,
-            memberships=days.memberships, user_interests=days.user_interests, exposed=days.exposed,
-        )  # fmt: skip
+        communities = rows["community_id"].unique().sort()
+        window = days.window(start, day, communities, members_on=made)
         due[horizon] = rows
-        outcomes[horizon] = measure(window, supply, disclosure_k)
-        placebos[horizon] = placebo(window, supply, day)
+        found, beside = [measure(window, supply, disclosure_k)], [placebo(window, supply, day)]
+        if rows["creator_id"].is_not_null().any():
+            of_creators = by_creator(
+                days, start, day, communities, members_on=made, avoided=NONE, disclosure_k=disclosure_k
+            )
+            found.append(of_creators.outcomes)
+            beside.append(of_creators.placebos(day))
+        outcomes[horizon], placebos[horizon] = pl.concat(found, how="diagonal"), pl.concat(beside)
     changes = interventions_of_day(
         day=day, after=days, before=before or {}, shipped=shipped, disclosure_k=disclosure_k
     )  # fmt: skip
@@ -119,8 +124,8 @@ def score(
     Args:
         day: the day of scoring.
         issued: STRATEGIES of `day` - horizon, by horizon in days; only proposed rows are scored.
-        outcomes: what `measure` returns, by horizon.
-        placebos: what `placebo` returns for the same windows, by horizon.
+        outcomes: what `measure` returns, and `creators.ByCreator.outcomes`, by horizon.
+        placebos: what `placebo` returns for the same windows, and those by creator, by horizon.
 
     Returns:
         STRATEGY_SCORECARD, sorted by key.
@@ -128,19 +133,21 @@ def score(
     parts = [STRATEGY_SCORECARD.empty()]
     for horizon in sorted(issued):
         rows = issued[horizon].filter(pl.col("status") == PROPOSED)
-        found = outcomes[horizon].select(
-            *_PAIR, "evaluability", "popularity", realised="difference", realised_error="std_error"
+        measured = pl.concat([pl.DataFrame(schema={"creator_id": pl.String}), outcomes[horizon]], how="diagonal")
+        found = measured.with_columns(target=TARGET).select(
+            *_KEY, "evaluability", "popularity", realised="difference", realised_error="std_error"
         )
         scored = (
-            rows.select("strategy_id", *_PAIR, "evaluability", "std_error", predicted="effect")
-            .join(found, on=[*_PAIR, "evaluability"], how="left")
-            .join(placebos[horizon], on=_PAIR, how="left")
+            rows.with_columns(target=TARGET)
+            .select("strategy_id", *_KEY, "evaluability", "std_error", predicted="effect")
+            .join(found, on=[*_KEY, "evaluability"], how="left")
+            .join(placebos[horizon].rename({"interest_id": "target"}), on=_KEY, how="left")
             .with_columns(
                 issued_on=pl.lit(day - timedelta(days=horizon)),
                 horizon_days=pl.lit(horizon, dtype=pl.Int64),
                 shipped_on=pl.lit(None, pl.Date),
                 placebo=pl.when(pl.col("realised").is_not_null()).then(pl.col("placebo")),
-                popularity=pl.when(pl.col("metric") == GAIN).then(pl.col("popularity")).otherwise(0.0),
+                popularity=pl.when(pl.col("metric").is_in(MOVED)).then(pl.col("popularity")).otherwise(0.0),
             )
         )
         parts.append(_judged(scored))

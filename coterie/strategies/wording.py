@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, SHARE, WINDOW_DAYS
+from coterie.strategies.creators import CREATOR_GAIN
+from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, LOSS, SHARE, WINDOW_DAYS
 
 GUARDRAIL_LOSS = 0.02
 
@@ -15,6 +16,8 @@ COMPARISONS: Mapping[str, str] = MappingProxyType(
         SHARE: "all users active in the window who are not members",
         EXPOSURE: "users who were shown the interest in the window and are not members",
         GAIN: "a showing of what the members are shown now",
+        LOSS: "a showing of the interest",
+        CREATOR_GAIN: "a showing of what the members are shown now",
         ADOPTION: "users active in the window who are not members and had no earlier engagement with the interest",
         GAP: "the interest's share of the items supplied in the window",
     }
@@ -25,6 +28,8 @@ _MEASURES: Mapping[str, str] = MappingProxyType(
         SHARE: "share of the members' engagement that goes to this interest",
         EXPOSURE: "members' engagement strength per showing of this interest",
         GAIN: "members' engagement strength, for each showing that is given to this interest,",
+        LOSS: "members' engagement strength, for each showing that is taken from this interest,",
+        CREATOR_GAIN: "members' engagement strength, for each showing that is given to this creator,",
         ADOPTION: "share of members new to this interest who engage with it",
         GAP: "share of the members' engagement that goes to this interest, above its share of supply",
     }
@@ -34,7 +39,7 @@ _MEASURES: Mapping[str, str] = MappingProxyType(
 def guardrail(row: Mapping[str, Any]) -> str:
     """What must not get worse while the suggestion is followed."""
     loss = f"{GUARDRAIL_LOSS:.0%}"
-    if row["metric"] in (EXPOSURE, GAIN):
+    if row["metric"] in (EXPOSURE, GAIN, LOSS, CREATOR_GAIN):
         return (
             f"Engagement strength per showing over all interests, now {row['community_mean']:.4f} among members, must "
             f"not fall by more than {loss} against the control group."

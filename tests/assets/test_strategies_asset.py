@@ -34,7 +34,9 @@ def test_only_users_of_the_sample_are_read(tmp_path: Path, monkeypatch: pytest.M
     put(lake, "item_labels", [])
     put(lake, "interest_daily", [])
     put(lake, "memberships", [{"user_id": u, "community_id": "c", "is_primary": True} for u in USERS])
-    log: Any = SimpleNamespace(open=lambda: SimpleNamespace(source=SimpleNamespace(exposures_logged=True)))
+    log: Any = SimpleNamespace(
+        open=lambda: SimpleNamespace(source=SimpleNamespace(exposures_logged=True, creators_known=True))
+    )
     method: Any = SimpleNamespace(first_day=DAY.isoformat())
 
     def read() -> tuple[float, set[str], set[str], int]:

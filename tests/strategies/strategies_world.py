@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from coterie.strategies.propose import Days
+from coterie.strategies.days import Days
 from coterie.tables import COMMUNITIES, INTEREST_GRAPH
 
 DAY = date(2024, 3, 20)

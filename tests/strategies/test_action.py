@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from strategies_world import DAY, full_graph, taxonomy, world
 
 from coterie.strategies.action import action_schema, told
-from coterie.strategies.propose import KINDS, strategies_of_day
+from coterie.strategies.candidates import KINDS
+from coterie.strategies.propose import strategies_of_day
 
 CHECK = jsonschema.Draft202012Validator(action_schema())
 GAP = {"type": "close_supply_gap", "community_id": "c", "interest_id": "i", "parameters": {"items_wanted": 73}}

@@ -19,6 +19,7 @@ from statsmodels.stats.anova import anova_lm
 from statsmodels.stats.power import TTestIndPower, zt_ind_solve_power
 from strategies_world import DAY, INTERESTS, World, full_graph, taxonomy, world
 
+from coterie.strategies.days import Days
 from coterie.strategies.experiment import (
     LEAST_DAYS,
     LEVEL,
@@ -39,7 +40,7 @@ from coterie.strategies.experiment import (
 )
 from coterie.strategies.gain import gain
 from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, MIN_USERS, SHARE, measure
-from coterie.strategies.propose import PROPOSED, Days, strategies_of_day
+from coterie.strategies.propose import PROPOSED, strategies_of_day
 from coterie.strategies.window import build_window
 from coterie.tables import EXPERIMENT_PLANS, STRATEGIES, USER_GRAPH
 
@@ -456,7 +457,9 @@ def test_order_of_rows_does_not_show(seed: int) -> None:
     def mix(frame: pl.DataFrame) -> pl.DataFrame:
         return frame.sample(fraction=1, shuffle=True, seed=seed)
 
-    mixed = Days(**{f: mix(getattr(days, f)) for f in Days.__dataclass_fields__ if f not in ("exposed", "share")})
+    mixed = Days(
+        **{f: mix(getattr(days, f)) for f in Days.__dataclass_fields__ if f not in ("exposed", "creators", "share")}
+    )
     one = plans_of_day(day=DAY, days=days, strategies=strategies, communities=w.community_rows(), user_graph=graph)
     two = plans_of_day(
         day=DAY, days=mixed, strategies=mix(strategies), communities=mix(w.community_rows()), user_graph=mix(graph)

@@ -7,9 +7,10 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from coterie.strategies.days import Days
 from coterie.strategies.intervention import BEFORE, due_days, interventions_of_day
 from coterie.strategies.outcome import GAIN, SHARE
-from coterie.strategies.propose import PROPOSED, Days
+from coterie.strategies.propose import PROPOSED
 from coterie.strategies.scorecard import SHIPPED, scorecard_of_day
 from coterie.tables import INTEREST_DAILY, STRATEGIES, USER_INTERESTS
 
@@ -150,5 +151,7 @@ def test_a_shipped_boost_is_scored_by_what_it_changed_and_no_longer_as_a_predict
     assert card.select("placebo", "popularity").row(0) == (None, None)
     usual = scorecard_of_day(day=DAY, days=now, issued=issued)
     assert usual["shipped_on"].to_list() == [None]
-    before_it = scorecard_of_day(day=DAY, days=now, issued=issued, shipped=on.with_columns(shipped_on=DAY + timedelta(1)))
+    before_it = scorecard_of_day(
+        day=DAY, days=now, issued=issued, shipped=on.with_columns(shipped_on=DAY + timedelta(1))
+    )
     assert_frame_equal(before_it, usual)  # not yet in force on that day

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from strategies_world import INTERESTS
 from test_propose import outcome, outcomes, proposed_from
 
+from coterie.strategies.candidates import BOOST, CLOSE_GAP
 from coterie.strategies.label_error import CORRELATION, FEWEST_ITEMS, WHY_NOT, label_error, label_missed
 from coterie.strategies.outcome import EXPOSURE, GAIN, GAP, SHARE
-from coterie.strategies.propose import BOOST, CLOSE_GAP, PROPOSED
+from coterie.strategies.propose import PROPOSED
 from coterie.strategies.shrinkage import Z90
 from coterie.strategies.window import Labels, build_window
 

@@ -13,6 +13,7 @@ from scipy.stats import norm
 from statsmodels.stats.proportion import confint_proportions_2indep
 from strategies_world import DAY, INTERESTS, World, world
 
+from coterie.strategies.days import Days
 from coterie.strategies.outcome import (
     ADOPTION,
     EXPOSURE,
@@ -24,7 +25,6 @@ from coterie.strategies.outcome import (
     measure,
     supply_of,
 )
-from coterie.strategies.propose import Days
 from coterie.strategies.window import ACTIVITY_BOUNDS, Exposure, Feed, Window, window_from_frames
 
 Z90 = float(norm.ppf(0.95))

@@ -16,16 +16,13 @@ from scipy.stats import false_discovery_control, norm
 from statsmodels.stats.multitest import multipletests
 from strategies_world import DAY, INTERESTS, World, full_graph, taxonomy, world
 
+from coterie.strategies.candidates import BOOST, CLOSE_GAP, EXPLORE, MIN_ENGAGED
+from coterie.strategies.days import Days
 from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, MIN_USERS, OUTCOME_SCHEMA, SHARE
 from coterie.strategies.propose import (
-    BOOST,
-    CLOSE_GAP,
-    EXPLORE,
-    MIN_ENGAGED,
     PROPOSED,
     Q_LIMIT,
     ROWS_PER_KIND,
-    Days,
     disclosed,
     propose,
     rounded,
@@ -428,7 +425,9 @@ def test_order_of_rows_does_not_show() -> None:
     def mix(frame: pl.DataFrame) -> pl.DataFrame:
         return frame.sample(fraction=1, shuffle=True, seed=3)
 
-    mixed = Days(**{f: mix(getattr(days, f)) for f in Days.__dataclass_fields__ if f not in ("exposed", "share")})
+    mixed = Days(
+        **{f: mix(getattr(days, f)) for f in Days.__dataclass_fields__ if f not in ("exposed", "creators", "share")}
+    )
     two = of_world(
         w, mixed, communities=mix(w.community_rows()), interest_graph=mix(full_graph()), taxonomy=mix(taxonomy())
     )

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies_world import DAY, World, full_graph, taxonomy, world
 
+from coterie.strategies.days import Days
 from coterie.strategies.experiment import traffic
-from coterie.strategies.propose import Days, strategies_of_day
+from coterie.strategies.propose import strategies_of_day
 from coterie.strategies.sample import MOST_ROWS, sampled, share_of_users
 
 USERS = pl.Series([f"u{k:05d}" for k in range(20_000)])

@@ -15,9 +15,10 @@ from polars.testing import assert_frame_equal
 from scipy.stats import norm
 from strategies_world import DAY, INTERESTS, World, full_graph, taxonomy, world
 
+from coterie.strategies.days import Days
 from coterie.strategies.outcome import ADOPTION, GAIN, OUTCOME_SCHEMA, SHARE, measure
 from coterie.strategies.placebo import PLACEBO_SCHEMA, placebo
-from coterie.strategies.propose import PROPOSED, Days, strategies_of_day
+from coterie.strategies.propose import PROPOSED, strategies_of_day
 from coterie.strategies.scorecard import HORIZONS, coverage, score, scorecard_of_day
 from coterie.strategies.window import window_from_frames
 from coterie.tables import STRATEGIES, STRATEGY_SCORECARD
@@ -237,7 +238,9 @@ def test_a_day_keeps_the_contract_and_knows_no_order() -> None:
     one = scorecard_of_day(day=DAY, days=days, issued=made)
     assert one.schema == pl.Schema(STRATEGY_SCORECARD.schema)
     assert one.select("strategy_id", "issued_on", "horizon_days").is_unique().all()
-    mixed = Days(**{f: mix(getattr(days, f)) for f in Days.__dataclass_fields__ if f not in ("exposed", "share")})
+    mixed = Days(
+        **{f: mix(getattr(days, f)) for f in Days.__dataclass_fields__ if f not in ("exposed", "creators", "share")}
+    )
     assert_frame_equal(one, scorecard_of_day(day=DAY, days=mixed, issued=mix(made)), check_exact=True)
 
 
