@@ -24,9 +24,9 @@ def named_in(table: Table, frame: pl.DataFrame, users: frozenset[str]) -> pl.Ser
         found = partial(_holds, users=users, tokens=_tokens(users))
         return frame["payload"].map_elements(found, return_dtype=pl.Boolean)
     wanted = pl.Series(sorted(users), dtype=pl.String).implode()
-    return frame.select(
-        pl.any_horizontal(pl.col(c).is_in(wanted).fill_null(False) for c in table.persons).alias("named")
-    )["named"]
+    # A day of an earlier version may lack the column, and then names nobody in it.
+    there = (pl.col(c).is_in(wanted).fill_null(False) for c in table.persons if c in frame.columns)
+    return frame.select(named=pl.any_horizontal(pl.repeat(False, pl.len()), *there))["named"]
 
 
 def unnamed(table: Table, frame: pl.DataFrame, named: pl.Series) -> pl.DataFrame:

@@ -86,6 +86,9 @@ def _user(lake: Lake, wanted: frozenset[str], on: date, *, history: bool) -> dic
     tables = [name for name in _STATE_OF_A_USER if lake.has(name, on)]
     frames = pl.collect_all([_one(lake, name, on).filter(_names(TABLES[name], wanted)) for name in tables])
     found = {name: frame.to_dicts() for name, frame in zip(tables, frames, strict=True)}
+    found["strategies"] = (
+        _scan(lake, "strategies", [on]).filter(_names(TABLES["strategies"], wanted)).collect().to_dicts()
+    )
     if any(found.values()):
         found["touched_by"] = _touched_by(lake, wanted, on, found.get("user_interests", []), history=history)
     return found
@@ -140,6 +143,11 @@ def _touched_by(lake: Lake, wanted: frozenset[str], on: date, interests: Rows, *
     ]
     strategies = pl.concat(pl.collect_all(made)).unique(["day", "strategy_id"])
     days = set(strategies["day"])
+    # On the board it may be a warning, where suggestions of its kind keep missing.
+    board = _scan(lake, "mart_strategy_board", sorted(days)).select("day", "strategy_id", told="status").collect()
+    strategies = strategies.join(board, on=["day", "strategy_id"], how="left").with_columns(
+        status=pl.coalesce("told", "status")
+    )
     belongs = (
         _scan(lake, "memberships", sorted(days | {day - BEFORE for day in days}))
         .filter(pl.col("user_id").is_in(sorted(wanted)), pl.col("is_primary"))

@@ -318,13 +318,13 @@ def _row(day: date, row: Mapping[str, Any], tested: int, disclosure_k: int, shar
 
 
 def _action(row: Mapping[str, Any]) -> dict[str, Any]:
-    parameters: dict[str, float | int | str]
+    parameters: dict[str, float | int]
     if row["kind"] == BOOST:
         parameters = {"multiplier": round(1 + MOVED_SHARE, 6)}
     elif row["kind"] == DIVERSIFY:
         parameters = {"multiplier": round(1 - MOVED_SHARE, 6)}
     elif row["kind"] == SEED_CREATORS:
-        parameters = {"creator_id": row["creator_id"], "slots_per_100": SEED_SLOTS}
+        parameters = {"slots_per_100": SEED_SLOTS}  # whom stands in its own column, where a person can be forgotten
     elif row["kind"] == EXPLORE:
         parameters = {"slots_per_100": EXPLORE_SLOTS}
     else:

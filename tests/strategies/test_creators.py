@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from strategies_world import full_graph
 
+from coterie.strategies.action import told
 from coterie.strategies.candidates import MOST_SEEDS, SEED_CREATORS
 from coterie.strategies.creators import CREATOR_GAIN, MOST_CREATORS, by_creator, known_creators
 from coterie.strategies.days import Days
@@ -116,10 +117,13 @@ def test_who_members_hardly_see_and_like_is_suggested_by_name_to_the_service_alo
     row = suggested(week(2)).row(0, named=True)
     assert (row["creator_id"], row["interest_id"], row["status"]) == ("ada", "art", PROPOSED)
     assert row["strategy_id"] == strategy_id(SEED_CREATORS, "c", "ada")
-    assert json.loads(row["action"])["parameters"] == {"creator_id": "ada", "slots_per_100": 1}
+    assert json.loads(row["action"])["parameters"] == {"slots_per_100": 1}
     evidence = json.loads(row["evidence"])
     assert evidence["share_of_others_showings"] > evidence["share_of_showings_now"]
-    assert '"ada"' not in row["evidence"]
+    assert '"ada"' not in row["evidence"] + row["action"]
+    assert (
+        told(json.loads(row["action"]), effect=row["effect"], std_error=row["std_error"]) is None
+    )  # stays in the lake
     # Bo fills their feed, and Cy brings less: neither is suggested.
     assert suggested(week(2)).filter(pl.col("creator_id") != "ada").filter(pl.col("status") == PROPOSED).is_empty()
 
