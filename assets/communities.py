@@ -7,6 +7,7 @@ import dagster as dg
 import polars as pl
 
 from assets.gate import Candidate, Yielded, gate, in_fives
+from assets.pictures import drawn
 from assets.tables import YESTERDAY, shares, table_asset, today, yesterday
 from coterie.communities import communities, lineage, memberships
 from coterie.communities.acts import WINDOW_DAYS, acts_of
@@ -93,17 +94,19 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     ) -> Iterator[Yielded]:
         day, lake = today(context), storage.lake
         engagement = lake.read("engagement", day, ["user_id", "item_id", "exposures", "strength"])
-        todays = lake.read("memberships", day)
+        todays, profiles = lake.read("memberships", day), lake.read("user_interests", day)
+        members_before = yesterday(lake, method, "memberships", day)
+        before, names = yesterday(lake, method, "communities", day), log.taxonomy().frame()
         frame = communities(
             day=day,
             memberships=todays,
-            yesterday_memberships=yesterday(lake, method, "memberships", day),
-            user_interests=lake.read("user_interests", day),
+            yesterday_memberships=members_before,
+            user_interests=profiles,
             yesterday_user_interests=yesterday(lake, method, "user_interests", day),
             engagement=engagement,
             labels=warehouse.labels_of(lake, engagement["item_id"], last=day),
-            yesterday_communities=yesterday(lake, method, "communities", day),
-            taxonomy=log.taxonomy().frame(),
+            yesterday_communities=before,
+            taxonomy=names,
             exposures_logged=log.open().source.exposures_logged,
             disclosure_k=method.disclosure_size,
         )
@@ -116,7 +119,20 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                     COMMUNITIES,
                     frame,
                     findings=[_counted(frame, todays)],
-                    metadata=shares(communities=frame.height, **verdict),
+                    metadata={
+                        **shares(communities=frame.height, **verdict),
+                        **drawn(
+                            warehouse,
+                            day,
+                            communities=frame,
+                            before=before,
+                            memberships=todays,
+                            memberships_before=members_before,
+                            user_interests=profiles,
+                            taxonomy=names,
+                            disclosure_k=method.disclosure_size,
+                        ),
+                    },
                 )
             ],
         )
