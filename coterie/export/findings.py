@@ -15,6 +15,7 @@ import polars as pl
 from coterie.export.handout import Handout, has_interval
 from coterie.export.texts import one_line
 from coterie.export.words import kind_of, known_by, metric_of, number_of, points, verb_of
+from coterie.strategies.propose import MOVED
 
 MOST_BARS = 10
 LABEL = 60  # characters of a bar's label
@@ -107,14 +108,17 @@ def _suggestion(handout: Handout) -> Finding:
             "There is no suggestion today: nothing passed its test.",
             ("Only real communities get suggestions, and only where the interval stays above zero.",),
         )
+    # Effects of unlike measures have no common order: what a showing gains when it moves comes before how members differ.
+    proposed = proposed.sort(pl.col("metric").is_in(MOVED), descending=True, maintain_order=True)
     top = proposed.row(0, named=True)
     alike = proposed.filter(pl.col("metric") == top["metric"]).head(MOST_BARS)
     sentence = (
-        f"{verb_of(top['kind'])} {_name(top['interest'])} for {_name(top['community'])}: {points(top['effect'])} (90 % "
-        f"interval {points(top['effect_low'])} to {points(top['effect_high'])})."
+        f"{verb_of(top['kind'])} {_name(top['interest'])} for {_name(top['community'])}: {points(top['effect'])} points "
+        f"(90 % interval {points(top['effect_low'])} to {points(top['effect_high'])})."
     )
     notes = (
-        f"{number_of(proposed.height, 'suggestion')} in all; the first is the one whose gain is surest to be large.",
+        f"{number_of(proposed.height, 'suggestion')} in all; of those that are measured alike, the first is the one whose "
+        "effect is surest to be large.",
         f"Effect: {metric_of(top['metric'])}. How it is known: {known_by(top['evaluability'])}.",
         "The line through a bar is the 90 % interval.",
     )

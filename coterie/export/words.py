@@ -88,8 +88,8 @@ def ask_of(action: Mapping[str, Any] | None) -> str:
 
 
 def points(value: float | None) -> str:
-    """A difference between shares, with its sign."""
-    return "—" if value is None else f"{value * 100 + 0.0:+.1f} %"
+    """A difference between shares in points of a hundred, with its sign."""
+    return "—" if value is None else f"{value * 100 + 0.0:+.1f}"
 
 
 def number_of(count: int, one: str, many: str | None = None) -> str:

@@ -27,7 +27,7 @@ def test_each_says_what_the_marts_say() -> None:
     assert [f.topic for f in found] == TOPICS
     assert [f.sentence for f in found] == [
         "1 of 2 communities is real; the largest is Cooks with 400 members.",
-        "Show more of Baking for Cooks: +12.0 % (90 % interval +5.0 % to +19.0 %).",
+        "Show more of Baking for Cooks: +12.0 points (90 % interval +5.0 to +19.0).",
         "1 rising and 1 falling interests; clearest is Cats, falling, at 0.5 times its share of the week before.",
         "Dogs is 18.2% of engagement and 8.4% of new items, the widest gap.",
         "5 of 9 earlier suggestions scored in the last 28 days (56%) came true within their 90 % interval.",
@@ -47,6 +47,15 @@ def test_a_day_with_nothing_has_five_findings_without_figures() -> None:
     assert [f.topic for f in found] == TOPICS
     assert all(f.figure is None for f in found)
     assert "nothing passed its test" in found[1].sentence
+
+
+def test_what_a_showing_gains_comes_before_larger_effects_of_other_measures() -> None:
+    board = [
+        world.strategy(1, "Cooks", kind="close_supply_gap", metric="demand_minus_supply", effect=0.4, effect_low=0.3),
+        world.strategy(2, "Cooks", metric="gain_per_showing", effect=0.1, effect_low=0.02),
+    ]
+    first = findings(world.handout([world.community(0, "Cooks")], board, []))[1]
+    assert first.sentence.startswith("Show more of")
 
 
 def test_a_day_of_warnings_says_that_nothing_is_to_be_acted_on() -> None:
