@@ -11,7 +11,6 @@ from assets.tables import YESTERDAY, shares, table_asset, today
 from coterie.strategies.days import Days
 from coterie.strategies.decisions import latest
 from coterie.strategies.experiment import plans_of_day
-from coterie.strategies.intervention import BEFORE, WEEKS, due_days
 from coterie.strategies.outcome import WINDOW_DAYS
 from coterie.strategies.propose import strategies_of_day
 from coterie.strategies.sample import sampled, share_of_users
@@ -33,7 +32,6 @@ COVERED = (
 )
 LEAST_COVERAGE, FEWEST_SCORED = 0.8, 20
 WEEK = WINDOW_DAYS - 1
-EARLIEST = max(WINDOW_DAYS * week for week in WEEKS) + WINDOW_DAYS  # days before, of memberships that a score may need
 
 
 def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -140,14 +138,14 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             "engagement": (-WEEK, 0),
             "item_labels": (-WEEK, 0),
             "interest_daily": (-WEEK, 0),
-            "memberships": (-EARLIEST, -min(HORIZONS)),
+            "memberships": (-max(HORIZONS), -min(HORIZONS)),
             "user_interests": (-WINDOW_DAYS, -WINDOW_DAYS),
             "strategy_scorecard": YESTERDAY,  # not read here: the board counts 28 days of it, so they are made in order
         },
         kinds={"python", "scipy"},
         says=(
-            "Suggestions of 7 and 14 days ago, measured again on what happened since, beside random groups; and boosts "
-            "that were shipped, by what they changed in their first and second week."
+            "Suggestions of 7 and 14 days ago, measured again on what happened since, beside random groups; and those "
+            "that were shipped, by what the showings that they moved brought in their first and second week."
         ),
         checks={"coverage": COVERED},
     )
@@ -156,18 +154,12 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     ) -> Iterator[Yielded]:
         day, lake = today(context), storage.lake
         made = [day - timedelta(days=horizon) for horizon in HORIZONS]
-        issued = _on(lake, method, STRATEGIES, made)
-        shipped = _shipped(lake, day)
+        issued, shipped = _on(lake, method, STRATEGIES, made), _shipped(lake, day)
         frame = scorecard_of_day(
             day=day,
             days=_days(lake, warehouse, log, method, day, members_on=made),
             issued=issued,
             shipped=shipped,
-            before={
-                first: _days(lake, warehouse, log, method, first - timedelta(days=1), members_on=[first - BEFORE])
-                for first in due_days(day)
-                if first in shipped["shipped_on"] and first - BEFORE >= date.fromisoformat(method.first_day)
-            },
             disclosure_k=method.disclosure_size,
         )
         scored = coverage(scorecard=frame, strategies=issued)

@@ -439,7 +439,7 @@ STRATEGY_SCORECARD = Table(
     (
         _STRATEGY,
         Column("issued_on", pl.Date, "The day of the suggestion"),
-        _count("horizon_days", "How many days later it is scored; of a shipped boost, days that it is in force"),
+        _count("horizon_days", "How many days later it is scored; of what was shipped, days in force"),
         _number("predicted", "The effect that was predicted"),
         _number("realised", "The same measure on what happened since", True),
         _number("realised_error", "Standard error of realised", True),
@@ -452,7 +452,7 @@ STRATEGY_SCORECARD = Table(
         Column(
             "shipped_on",
             pl.Date,
-            "For a boost that was shipped, the first day of the change: realised is what it changed, against other users",
+            "Of what was shipped, the first day of the change: realised is what the showings brought that moved",
             True,
         ),
     ),

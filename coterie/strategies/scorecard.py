@@ -1,6 +1,7 @@
 """The track record: what was suggested is measured again on what happened since, by the same measure."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
@@ -9,8 +10,8 @@ from statsmodels.stats.proportion import proportion_confint
 
 from coterie.strategies.creators import by_creator
 from coterie.strategies.days import Days
-from coterie.strategies.intervention import interventions_of_day
-from coterie.strategies.outcome import GAIN, MIN_USERS, WINDOW_DAYS, measure
+from coterie.strategies.intervention import of_what_moved
+from coterie.strategies.outcome import MIN_USERS, WINDOW_DAYS, measure
 from coterie.strategies.placebo import placebo
 from coterie.strategies.propose import MOVED, PROPOSED, TARGET
 from coterie.strategies.shrinkage import Z90
@@ -22,13 +23,20 @@ NONE = pl.Series(dtype=pl.String)  # whom to avoid was decided when it was sugge
 _KEY = ["community_id", "target", "metric"]
 
 
+@dataclass(frozen=True)
+class Measured:
+    """A week: what `outcome.measure` and `creators.by_creator` say, and what `placebo.placebo` says, of its members."""
+
+    outcomes: pl.DataFrame
+    placebos: pl.DataFrame
+
+
 def scorecard_of_day(
     *,
     day: date,
     days: Days,
     issued: pl.DataFrame,
     shipped: pl.DataFrame | None = None,
-    before: Mapping[date, Days] | None = None,
     disclosure_k: int = MIN_USERS,
 ) -> pl.DataFrame:
     """The table `strategy_scorecard` of a day.
@@ -37,84 +45,56 @@ def scorecard_of_day(
     horizon is a measure of its own, on the same footing as the prediction: seven days, adoption counted among those
     without engagement before that window.
 
-    A boost that was shipped changes what it was measured on. From its first day on it is no longer scored in this way,
-    but by what it changed, in its first and its second week (coterie.strategies.intervention).
+    What moves showings and was shipped on S changes what it was measured on. It is scored on its first and its second
+    week instead, for the members as of S - 1, by what the showings brought that moved (coterie.strategies.intervention).
 
     Args:
         day: the day of scoring.
-        days: for each horizon h: engagement and interest_daily of day-6..day, memberships of day-h, user_interests of
-            day-7, labels of the items.
+        days: engagement and interest_daily of day-6..day, user_interests of day-7, labels of the items, memberships of
+            day-h for each horizon h.
         issued: STRATEGIES with day; those of day-7 and day-14 are used.
         shipped: SHIPPED: the suggestions that were shipped by then, as they were issued, with the first day of the change.
-        before: by such a day S that `intervention.due_days` gives: the Days of S-7..S-1, with memberships of S-8.
         disclosure_k: least number of users that a number may rest on.
 
     Returns:
         STRATEGY_SCORECARD, sorted by key.
     """
-    shipped = pl.DataFrame(schema=SHIPPED) if shipped is None else shipped
-    start = day - timedelta(days=WINDOW_DAYS - 1)
-    supply = days.interest_daily.filter(pl.col("day").is_between(start, day))
+    shipped = (pl.DataFrame(schema=SHIPPED) if shipped is None else shipped).filter(pl.col("metric").is_in(MOVED))
     due: dict[int, pl.DataFrame] = {}
-    outcomes: dict[int, pl.DataFrame] = {}
-    placebos: dict[int, pl.DataFrame] = {}
+    found: dict[int, Measured] = {}
     for horizon in HORIZONS:
         made = day - timedelta(days=horizon)
-        in_force = shipped.filter(pl.col("metric") == GAIN, pl.col("shipped_on").is_between(made, day))
+        moving = shipped.filter(pl.col("shipped_on").is_between(made, day))["strategy_id"]
         rows = issued.filter(
-            pl.col("day") == made, pl.col("status") == PROPOSED,
-            ~pl.col("strategy_id").is_in(in_force["strategy_id"].implode()),
-        ).drop("day")  # fmt: skip
-        if not rows.height:
-            continue
-        communities = rows["community_id"].unique().sort()
-        window = days.window(start, day, communities, members_on=made)
-        due[horizon] = rows
-        found, beside = [measure(window, supply, disclosure_k)], [placebo(window, supply, day)]
-        if rows["creator_id"].is_not_null().any():
-            of_creators = by_creator(
-                days, start, day, communities, members_on=made, avoided=NONE, disclosure_k=disclosure_k
-            )
-            found.append(of_creators.outcomes)
-            beside.append(of_creators.placebos(day))
-        outcomes[horizon], placebos[horizon] = pl.concat(found, how="diagonal"), pl.concat(beside)
-    changes = interventions_of_day(
-        day=day, after=days, before=before or {}, shipped=shipped, disclosure_k=disclosure_k
-    )  # fmt: skip
-    return STRATEGY_SCORECARD.conform(
-        pl.concat(
-            [score(day=day, issued=due, outcomes=outcomes, placebos=placebos), score_shipped(day, shipped, changes)]
+            pl.col("day") == made, pl.col("status") == PROPOSED, ~pl.col("strategy_id").is_in(moving.implode())
+        ).drop("day")
+        if rows.height:
+            due[horizon], found[horizon] = rows, _measured(day, days, rows, made, disclosure_k)
+    parts = [score(day=day, issued=due, found=found)]
+    for in_force in HORIZONS:
+        last_without = day - timedelta(days=in_force)
+        rows = shipped.filter(pl.col("shipped_on") == last_without + timedelta(days=1))
+        if rows.height:
+            parts.append(score_shipped(in_force, rows, _measured(day, days, rows, last_without, disclosure_k)))
+    return STRATEGY_SCORECARD.conform(pl.concat(parts))
+
+
+def _measured(day: date, days: Days, rows: pl.DataFrame, members_on: date, disclosure_k: int) -> Measured:
+    """What the week that ends on the day says of suggestions, for the members of a day."""
+    start, communities = day - timedelta(days=WINDOW_DAYS - 1), rows["community_id"].unique().sort()
+    window = days.window(start, day, communities, members_on=members_on)
+    supply = days.interest_daily.filter(pl.col("day").is_between(start, day))
+    outcomes, placebos = [measure(window, supply, disclosure_k)], [placebo(window, supply, day)]
+    if rows["creator_id"].is_not_null().any():
+        of_creators = by_creator(
+            days, start, day, communities, members_on=members_on, avoided=NONE, disclosure_k=disclosure_k
         )
-    )
+        outcomes.append(of_creators.outcomes)
+        placebos.append(of_creators.placebos(day))
+    return Measured(pl.concat(outcomes, how="diagonal"), pl.concat(placebos))
 
 
-def score_shipped(day: date, shipped: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
-    """Score boosts that were shipped against what they changed.
-
-    Args:
-        day: the day of scoring.
-        shipped: SHIPPED.
-        changes: `intervention.FOUND`.
-
-    Returns:
-        STRATEGY_SCORECARD, without placebo: random groups were given nothing.
-    """
-    scored = shipped.join(changes, on=["strategy_id", "issued_on"], how="inner").with_columns(
-        horizon_days=(pl.lit(day) - pl.col("shipped_on")).dt.total_days() + 1,
-        predicted="effect",
-        placebo=pl.lit(None, pl.Float64),
-        popularity=pl.lit(None, pl.Float64),
-    )
-    return _judged(scored)
-
-
-def score(
-    *,
-    day: date,
-    issued: Mapping[int, pl.DataFrame],
-    outcomes: Mapping[int, pl.DataFrame],
-    placebos: Mapping[int, pl.DataFrame],
-) -> pl.DataFrame:
+def score(*, day: date, issued: Mapping[int, pl.DataFrame], found: Mapping[int, Measured]) -> pl.DataFrame:
     """Score suggestions against outcomes.
 
     A suggestion is a hit if prediction and outcome differ by no more than z times the root of the sum of their squared
@@ -124,8 +104,7 @@ def score(
     Args:
         day: the day of scoring.
         issued: STRATEGIES of `day` - horizon, by horizon in days; only proposed rows are scored.
-        outcomes: what `measure` returns, and `creators.ByCreator.outcomes`, by horizon.
-        placebos: what `placebo` returns for the same windows, and those by creator, by horizon.
+        found: what was measured, by horizon.
 
     Returns:
         STRATEGY_SCORECARD, sorted by key.
@@ -133,25 +112,46 @@ def score(
     parts = [STRATEGY_SCORECARD.empty()]
     for horizon in sorted(issued):
         rows = issued[horizon].filter(pl.col("status") == PROPOSED)
-        measured = pl.concat([pl.DataFrame(schema={"creator_id": pl.String}), outcomes[horizon]], how="diagonal")
-        found = measured.with_columns(target=TARGET).select(
-            *_KEY, "evaluability", "popularity", realised="difference", realised_error="std_error"
-        )
-        scored = (
-            rows.with_columns(target=TARGET)
-            .select("strategy_id", *_KEY, "evaluability", "std_error", predicted="effect")
-            .join(found, on=[*_KEY, "evaluability"], how="left")
-            .join(placebos[horizon].rename({"interest_id": "target"}), on=_KEY, how="left")
-            .with_columns(
-                issued_on=pl.lit(day - timedelta(days=horizon)),
-                horizon_days=pl.lit(horizon, dtype=pl.Int64),
-                shipped_on=pl.lit(None, pl.Date),
-                placebo=pl.when(pl.col("realised").is_not_null()).then(pl.col("placebo")),
-                popularity=pl.when(pl.col("metric").is_in(MOVED)).then(pl.col("popularity")).otherwise(0.0),
-            )
+        scored = _beside(rows, found[horizon]).with_columns(
+            issued_on=pl.lit(day - timedelta(days=horizon)),
+            horizon_days=pl.lit(horizon, dtype=pl.Int64),
+            shipped_on=pl.lit(None, pl.Date),
         )
         parts.append(_judged(scored))
     return STRATEGY_SCORECARD.conform(pl.concat(parts))
+
+
+def score_shipped(in_force: int, shipped: pl.DataFrame, found: Measured) -> pl.DataFrame:
+    """Score what was shipped, and moves showings, against what the showings brought that moved.
+
+    Args:
+        in_force: days since the first on which people saw the change, that one included: the horizon.
+        shipped: SHIPPED, rows of one first day.
+        found: what was measured in the week that ends then.
+
+    Returns:
+        STRATEGY_SCORECARD.
+    """
+    share = pl.col("evidence").str.json_path_match("$.share_of_showings_now").cast(pl.Float64)
+    scored = _beside(shipped.with_columns(share_before=share), found)
+    return _judged(of_what_moved(scored).with_columns(horizon_days=pl.lit(in_force, pl.Int64)))
+
+
+def _beside(rows: pl.DataFrame, found: Measured) -> pl.DataFrame:
+    """Suggestions with predicted, realised, realised_error, placebo, popularity and served_share."""
+    outcomes = pl.concat([pl.DataFrame(schema={"creator_id": pl.String}), found.outcomes], how="diagonal")
+    measured = outcomes.with_columns(target=TARGET).select(
+        *_KEY, "evaluability", "popularity", "served_share", realised="difference", realised_error="std_error"
+    )
+    return (
+        rows.with_columns(target=TARGET, predicted="effect")
+        .join(measured, on=[*_KEY, "evaluability"], how="left")
+        .join(found.placebos.rename({"interest_id": "target"}), on=_KEY, how="left")
+        .with_columns(
+            placebo=pl.when(pl.col("realised").is_not_null()).then("placebo"),
+            popularity=pl.when(pl.col("metric").is_in(MOVED)).then("popularity").otherwise(0.0),
+        )
+    )
 
 
 def _judged(scored: pl.DataFrame) -> pl.DataFrame:

@@ -19,7 +19,7 @@ from coterie.strategies.days import Days
 from coterie.strategies.outcome import ADOPTION, GAIN, OUTCOME_SCHEMA, SHARE, measure
 from coterie.strategies.placebo import PLACEBO_SCHEMA, placebo
 from coterie.strategies.propose import PROPOSED, strategies_of_day
-from coterie.strategies.scorecard import HORIZONS, coverage, score, scorecard_of_day
+from coterie.strategies.scorecard import HORIZONS, Measured, coverage, score, scorecard_of_day
 from coterie.strategies.window import window_from_frames
 from coterie.tables import STRATEGIES, STRATEGY_SCORECARD
 
@@ -46,12 +46,11 @@ def outcome(community: str, interest: str, difference: float | None, error: floa
 
 
 def scored(rows: pl.DataFrame, found: list[dict[str, Any]], placebos: Sequence[tuple[Any, ...]] = ()) -> pl.DataFrame:
-    return score(
-        day=DAY,
-        issued={7: rows},
-        outcomes={7: pl.DataFrame(found, schema=OUTCOME_SCHEMA)},
-        placebos={7: pl.DataFrame(list(placebos), schema=PLACEBO_SCHEMA, orient="row")},
+    measured = Measured(
+        pl.DataFrame(found, schema=OUTCOME_SCHEMA),
+        pl.DataFrame(list(placebos), schema=PLACEBO_SCHEMA, orient="row"),
     )
+    return score(day=DAY, issued={7: rows}, found={7: measured})
 
 
 # --- the verdict --------------------------------------------------------------------------------------------------
