@@ -40,7 +40,7 @@ class Known:
     Attributes:
         users: uid, from_day, to_day, community, feed_group, activity.
         items: vid, interest_id, accepted, language, pack, popularity.
-        texts: vid, caption, tags, lang.
+        texts: vid, author, caption, tags, lang, dur, posted.
         engagement: by day, community and interest (`effects.engagement_truth`).
         boosts: by community and interest, on the last day (`effects.boost_truth`).
         lineage: day, event, community, from_communities.
@@ -67,7 +67,7 @@ def run_world(scenario: Scenario) -> tuple[list[WorldDay], Known]:
     days, texts, truth, engaged = [], [], [], []
     last = scenario.first_day + timedelta(days=scenario.days - 1)
     for day in world.days():
-        texts.append(day.new_items.select("vid", "caption", "tags", "lang", "dur", "posted"))
+        texts.append(day.new_items.select("vid", "author", "caption", "tags", "lang", "dur", "posted"))
         truth.append(day.item_truth)
         if day.events is None:
             continue
