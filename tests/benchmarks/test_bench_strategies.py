@@ -70,7 +70,7 @@ def known(
             day=pl.lit(DAY)
         ),
         items=pl.DataFrame(items, schema=["vid", "interest_id", "popularity"], orient="row"),
-        texts=pl.DataFrame({"vid": [i[0] for i in items], "posted": [posted] * len(items)}),
+        texts=pl.DataFrame({"vid": [i[0] for i in items], "author": "a000", "posted": [posted] * len(items)}),
     )
 
 
