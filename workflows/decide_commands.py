@@ -1,6 +1,6 @@
 """The command `coterie decide`: teams record what they did with a suggestion."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import polars as pl
@@ -21,6 +21,10 @@ def decide_command(
     note: Annotated[str, typer.Option(help="Why; at most 500 characters. Name no user: exports show it.")] = "",
 ) -> None:
     """Record what became of a suggestion; a later decision about it takes the place of an earlier one."""
+    # Here, as the other commands need not wait for the statistics behind them.
+    from coterie.strategies.propose import MOVED
+    from coterie.strategies.scorecard import HORIZONS
+
     lake = Lake(load_settings().home)
     made = decided(lake, strategy_id, decision, on=on.date(), note=note)
     new = DecisionLog(lake.home).add(made)
@@ -41,3 +45,6 @@ def decide_command(
         typer.echo(f"Mind: its status was '{status}'.")
     if made.decision != "rejected" and made.decided_on >= row["expires_on"]:
         typer.echo(f"Mind: the suggestion no longer held from {row['expires_on']} on.")
+    elif made.decision == "shipped" and row["metric"] in MOVED:
+        first, second = (made.decided_on + timedelta(days=days - 1) for days in HORIZONS)
+        typer.echo(f"It is scored on {first} and {second}, by what the showings brought that moved.")

@@ -30,7 +30,7 @@ def home(tmp_path: Path) -> Path:
     action = {"type": "boost_interest", "community_id": "c1", "interest_id": "d.i", "parameters": {"multiplier": 1.2}}
     row = {
         "strategy_id": "s-1", "community_id": "c1", "interest_id": "d.i", "action": json.dumps(action), "name": "Cats",
-        "status": "proposed", "kind": "boost_interest", "community": "Cats", "interest": "Tea", "metric": "adoption",
+        "status": "proposed", "kind": "boost_interest", "community": "Cats", "interest": "Tea", "metric": "gain_per_showing",
         "evaluability": "observational", "verdict": "real", "users_rounded": 40, "summary": "s",
         "expires_on": date(2024, 5, 15),
     }  # fmt: skip
@@ -44,7 +44,10 @@ def home(tmp_path: Path) -> Path:
 
 def test_a_day_is_exported_with_what_was_decided(home: Path, tmp_path: Path) -> None:
     told = coterie(home, "decide", "s-1", "shipped", "--on", "2024-05-01", "--note", "in the app")
-    assert told.stdout == "s-1 (boost_interest, d.i, suggested on 2024-05-01): shipped on 2024-05-01.\n", told.stderr
+    assert told.stdout == (
+        "s-1 (boost_interest, d.i, suggested on 2024-05-01): shipped on 2024-05-01.\n"
+        "It is scored on 2024-05-07 and 2024-05-14, by what the showings brought that moved.\n"
+    ), told.stderr
     to = tmp_path / "out"
     formats = [part for name in ("csv", "json", "xlsx", "pptx", "ppttc", "power-bi") for part in ("--format", name)]
     done = coterie(home, "export", "--day", "2024-05-01", "--to", str(to), *formats)
