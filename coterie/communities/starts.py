@@ -49,9 +49,10 @@ def starts(acts: Acts, user_graph: pl.DataFrame, yesterday: pl.DataFrame | None,
 
     items = embed(acts.engaged)
     both = np.hstack([_scaled(items), _scaled(embed(by_interest, LABEL_DIMENSIONS))])
-    found["items"] = _leiden(items, acts.users, 0.5)
-    found["items and labels"] = _leiden(both, acts.users, 0.5)
-    found["items and labels, finer"] = finer = _leiden(both, acts.users, 1.0)
+    found["items"] = leiden_of(len(acts.users), *_ties(items, acts.users), resolution=0.5)
+    of_both = _ties(both, acts.users)
+    found["items and labels"] = leiden_of(len(acts.users), *of_both, resolution=0.5)
+    found["items and labels, finer"] = finer = leiden_of(len(acts.users), *of_both, resolution=1.0)
     found["items and labels, finer, merged"] = _merged(_large(finer, min_size), counts)
     found = {name: _large(groups, min_size) for name, groups in found.items()}
     return {name: groups for name, groups in found.items() if (groups >= 0).any()}
@@ -68,10 +69,6 @@ def _scaled(points: Array) -> Array:
     """Points of mean square length 1, so that two embeddings count alike."""
     mean = float((points**2).sum(axis=1).mean()) if points.size else 0.0
     return points / np.sqrt(mean) if mean > 0 else points
-
-
-def _leiden(points: Array, users: pl.Series, resolution: float) -> Groups:
-    return leiden_of(len(users), *_ties(points, users), resolution=resolution)
 
 
 def _ties(points: Array, users: pl.Series) -> tuple[np.ndarray, np.ndarray, Array]:
