@@ -28,8 +28,12 @@ def codes(column: pl.Series, ids: pl.Series) -> npt.NDArray[np.int64]:
 
 def matrix(frame: pl.DataFrame, row: str, rows: pl.Series, column: str, columns: pl.Series, value: str) -> Matrix:
     """Sum `value` into a (rows, columns) matrix; rows of the frame with an unknown id are left out."""
-    r, c = codes(frame[row], rows), codes(frame[column], columns)
     v = frame[value].cast(pl.Float64).to_numpy(writable=True)
+    return summed(codes(frame[row], rows), codes(frame[column], columns), v, (len(rows), len(columns)))
+
+
+def summed(r: npt.NDArray[np.int64], c: npt.NDArray[np.int64], v: Array, shape: tuple[int, int]) -> Matrix:
+    """Values summed into a matrix by row and column; those with the row or column -1 are left out, as are zeros."""
     known = (r >= 0) & (c >= 0) & (v != 0)
     if not known.all():
         r, c, v = r[known], c[known], v[known]
@@ -39,12 +43,12 @@ def matrix(frame: pl.DataFrame, row: str, rows: pl.Series, column: str, columns:
         r, c, v = r[order], c[order], v[order]
         first = np.ones(len(r), dtype=bool)
         first[1:] = (r[1:] != r[:-1]) | (c[1:] != c[:-1])
-        v = np.bincount(np.cumsum(first) - 1, weights=v)
+        v = np.bincount(np.cumsum(first) - 1, weights=v).astype(np.float64)
         r, c = r[first], c[first]
-    starts = np.concatenate([[0], np.cumsum(np.bincount(r, minlength=len(rows)))])
+    starts = np.concatenate([[0], np.cumsum(np.bincount(r, minlength=shape[0]))])
     # As scipy would choose: 32 bits where they suffice.
-    width = np.int32 if max(len(r), len(columns)) < np.iinfo(np.int32).max else np.int64
-    return sparse.csr_array((v, c.astype(width), starts.astype(width)), shape=(len(rows), len(columns)))
+    width = np.int32 if max(len(r), shape[1]) < np.iinfo(np.int32).max else np.int64
+    return sparse.csr_array((v, c.astype(width), starts.astype(width)), shape=shape)
 
 
 def product(left: Matrix, right: Matrix) -> Matrix:

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from coterie.matrices import Matrix, codes, ids_of, matrix, product
+from coterie.matrices import Matrix, codes, ids_of, matrix, product, summed
 
 WINDOW_DAYS = 14  # older engagements are known by interest only
 RECENT_DAYS = 3
@@ -74,7 +74,10 @@ def acts_of(
     before = user_interests.filter(pl.col("engaged") > 0)
     users, items = ids_of(did["user_id"], before["user_id"]), ids_of(did["item_id"])
     interests = ids_of(labels["interest_id"], before["interest_id"])
-    strength = matrix(did, "user_id", users, "item_id", items, "strength")
+    # The ids are looked up once for both matrices.
+    user, item = codes(did["user_id"], users), codes(did["item_id"], items)
+    value, late = did["strength"].to_numpy(), (did["age"] < RECENT_DAYS).to_numpy()
+    strength = summed(user, item, value, (len(users), len(items)))
     # Sorted, so that the sum does not depend on the order of the rows.
     whole, square = float(strength.data.sum()), float((did["strength"].sort() ** 2).sum())
     dispersion = square / whole if whole > 0 else 1.0
@@ -84,8 +87,7 @@ def acts_of(
     earlier = sparse.csr_array(known - product(strength, label))
     earlier.data = np.where(earlier.data > 1e-6, earlier.data, 0.0) / dispersion
     earlier.eliminate_zeros()
-    late = matrix(did.filter(pl.col("age") < RECENT_DAYS), "user_id", users, "item_id", items, "strength")
-    recent = sparse.csr_array(late / dispersion)
+    recent = sparse.csr_array(summed(user[late], item[late], value[late], strength.shape) / dispersion)
     return Acts(users=users, engaged=engaged, labels=label, earlier=earlier, recent=recent)
 
 
