@@ -201,6 +201,7 @@ class _Model:
     def __init__(self, acts: Acts) -> None:
         self._acts = acts
         self._of_item = sparse.csc_array(acts.engaged).T
+        self._blocks_of: dict[int, Matrix] = {}
         popular = column_sums(acts.engaged) + 0.5  # half an engagement for an item whose own were held out
         self._popular = popular / popular.sum()
         self._active = row_sums(acts.engaged)
@@ -241,8 +242,12 @@ class _Model:
 
     def _engaged_with(self, items: slice) -> Matrix:
         """(n, k) engagements with some items."""
-        whole = items.stop - items.start == len(self._popular)
-        return self._acts.engaged if whole else sparse.csr_array(self._of_item[items].T)
+        if items.stop - items.start == len(self._popular):
+            return self._acts.engaged
+        # Kept, as every round asks for the same blocks.
+        if items.start not in self._blocks_of:
+            self._blocks_of[items.start] = sparse.csr_array(self._of_item[items].T)
+        return self._blocks_of[items.start]
 
     def _of_interest(self, posterior: Array) -> Array:
         """(J, G + 1) lifts of interests."""
