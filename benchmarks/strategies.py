@@ -30,7 +30,7 @@ from benchmarks.worlds import Known, local_labels, run_world, true_labels
 from coterie.simulate import Scenario
 
 # The candidates as they are tested, before any is picked: the library publishes only what it picks.
-from coterie.strategies.candidates import BOOST, CLOSE_GAP, DIVERSIFY, EXPLORE, KINDS, SEED_CREATORS
+from coterie.strategies.candidates import BOOST, BRIDGE, CLOSE_GAP, DIVERSIFY, EXPLORE, KINDS, SEED_CREATORS
 
 MIXINGS, USERS, EVENTS, DAYS = (0.2, 0.4, 0.6), 2_000, 20_000, 15
 LABELS: Mapping[str, Callable[[Known], pl.DataFrame]] = {"true": true_labels, "local": local_labels}
@@ -129,8 +129,14 @@ def render(rows: pl.DataFrame, folder: Path) -> str:
 
 
 SHOWN = (("true", ""), ("local", ", items as labelled"))
-KIND_NAMES = {BOOST: "boost an interest", EXPLORE: "explore an interest", CLOSE_GAP: "close a supply gap",
-              DIVERSIFY: "show less of an interest", SEED_CREATORS: "show a creator"}  # fmt: skip
+KIND_NAMES = {
+    BOOST: "boost an interest",
+    EXPLORE: "explore an interest",
+    CLOSE_GAP: "close a supply gap",
+    DIVERSIFY: "show less of an interest",
+    SEED_CREATORS: "show a creator",
+    BRIDGE: "show another community's items",
+}
 
 
 def _cell(frame: pl.DataFrame, method: str, measure: str, digits: int = 2) -> str:

@@ -383,7 +383,7 @@ STRATEGIES = Table(
     ("strategy_id",),
     (
         _STRATEGY,
-        _text("kind", "boost_interest, explore_interest, close_supply_gap, diversify or seed_creators"),
+        _text("kind", "boost_interest, explore_interest, close_supply_gap, diversify, seed_creators or bridge"),
         _COMMUNITY,
         _INTEREST,
         _text(
@@ -392,6 +392,7 @@ STRATEGIES = Table(
             True,
             person=True,
         ),
+        _text("other_community_id", "Of bridge, the community whose items of the interest they are", True),
         _text("action", "JSON that a service can apply"),
         _count("users_affected", "Members of the community on that day"),
         _text("metric", "What effect, predicted and realised measure"),

@@ -14,6 +14,7 @@ _KINDS: Mapping[str, str] = MappingProxyType(
         "close_supply_gap": "Get more items",
         "diversify": "Show less",
         "seed_creators": "Show a creator they hardly see",
+        "bridge": "Show what another community sees",
     }
 )
 _VERBS: Mapping[str, str] = MappingProxyType(
@@ -23,6 +24,7 @@ _VERBS: Mapping[str, str] = MappingProxyType(
         "close_supply_gap": "Get more items of",
         "diversify": "Show less of",
         "seed_creators": "Show a creator of",
+        "bridge": "Show another community's",
     }
 )
 _METRICS: Mapping[str, str] = MappingProxyType(
@@ -32,6 +34,7 @@ _METRICS: Mapping[str, str] = MappingProxyType(
         "gain_per_showing": "engagement strength for each showing given to it, against what is shown now",
         "loss_per_showing": "engagement strength for each showing taken from it, against what is shown otherwise",
         "gain_per_showing_of_creator": "engagement strength for each showing given to the creator, against what is shown now",
+        "gain_per_showing_bridged": "engagement strength for each showing given to the items, against the interest as shown now",
         "adoption": "share of newcomers to the interest who take it up, against others",
         "demand_minus_supply": "share of engagement above share of supply",
     }
@@ -83,6 +86,10 @@ def ask_of(action: Mapping[str, Any] | None) -> str:
             return f"{parameters['slots_per_100']} of 100 places in the feed"
         case "close_supply_gap":
             return f"about {parameters['items_wanted']:,} more items in a week"
+        case "bridge":
+            return (
+                f"{parameters['share_of_interest']:.0%} of its showings to items of {parameters['from_community_id']}"
+            )
         case _:
             return ", ".join(f"{plain(name)} {value}" for name, value in sorted(parameters.items()))
 

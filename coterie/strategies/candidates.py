@@ -1,23 +1,25 @@
 """Which pairs of community and target may become a suggestion of each kind, before any effect is tested.
 
-Belongs here: triggers. Does not belong here: what an effect is (outcome, creators), and which are shown (propose).
+Belongs here: triggers. Does not belong here: what an effect is (outcome, creators, bridges), and which are shown (propose).
 
 Which rows are tested must not depend on the effect to be tested: a candidate that loses counts as tested.
 """
 
 import polars as pl
 
+from coterie.strategies.bridges import BRIDGE_GAIN, BRIDGES
 from coterie.strategies.creators import BY_CREATOR, CREATOR_GAIN
 from coterie.strategies.label_error import with_label_error
 from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, LOSS, SHARE
 
 BOOST, EXPLORE, CLOSE_GAP = "boost_interest", "explore_interest", "close_supply_gap"
-DIVERSIFY, SEED_CREATORS = "diversify", "seed_creators"
-KINDS = (BOOST, EXPLORE, CLOSE_GAP, DIVERSIFY, SEED_CREATORS)
+DIVERSIFY, SEED_CREATORS, BRIDGE = "diversify", "seed_creators", "bridge"
+KINDS = (BOOST, EXPLORE, CLOSE_GAP, DIVERSIFY, SEED_CREATORS, BRIDGE)
 MOVES_SHOWINGS = (
     BOOST,
     DIVERSIFY,
     SEED_CREATORS,
+    BRIDGE,
 )  # of what bears a label, or of whom: labels that miss items miss nothing
 MIN_ENGAGED = 5  # members behind an estimate; with fewer the normal approximation fails and there is nothing to suggest
 TOP_INTERESTS = 5
@@ -29,15 +31,13 @@ def candidates(outcomes: pl.DataFrame, interest_graph: pl.DataFrame, disclosure_
     """Rows to test, with kind, link and trigger.
 
     Args:
-        outcomes: OUTCOME_SCHEMA with what `propose.with_change` adds, and BY_CREATOR's columns where creators are
-            measured.
+        outcomes: OUTCOME_SCHEMA with what `propose.with_change` adds, and BY_CREATOR's and BRIDGES' columns where
+            creators and bridges are measured.
         interest_graph: INTEREST_GRAPH of the day.
         disclosure_k: least number of users that a row may rest on.
     """
-    with_creators = pl.concat([pl.DataFrame(schema=BY_CREATOR), outcomes], how="diagonal")
-    known = with_creators.filter(
-        pl.col("baseline").is_not_null(), pl.col("engaged") + pl.col("engaged_others") >= disclosure_k
-    )
+    every = pl.concat([pl.DataFrame(schema=BY_CREATOR | BRIDGES), outcomes], how="diagonal")
+    known = every.filter(pl.col("baseline").is_not_null(), pl.col("engaged") + pl.col("engaged_others") >= disclosure_k)
     boost = _boostable(known)
     share = known.filter(pl.col("metric") == SHARE).select(
         "community_id", "interest_id", trigger=(pl.col("difference") > 0).fill_null(False)
@@ -52,7 +52,7 @@ def candidates(outcomes: pl.DataFrame, interest_graph: pl.DataFrame, disclosure_
             link=pl.lit(None, dtype=pl.String),
         )
     )
-    parts = [boost, _explorable(known, interest_graph), gap, _narrowing(known), _seeds(known)]
+    parts = [boost, _explorable(known, interest_graph), gap, _narrowing(known), _seeds(known), _bridges(known)]
     return with_label_error(pl.concat(parts, how="diagonal"))
 
 
@@ -77,6 +77,19 @@ def _seeds(known: pl.DataFrame) -> pl.DataFrame:
         .drop("missed")
         .with_columns(kind=pl.lit(SEED_CREATORS), trigger=pl.lit(True), link=pl.lit(None, dtype=pl.String))
     )
+
+
+def _bridges(known: pl.DataFrame) -> pl.DataFrame:
+    """Every bridge that was measured: how it is found does not depend on what it brings."""
+    return known.filter(pl.col("metric") == BRIDGE_GAIN).with_columns(
+        kind=pl.lit(BRIDGE), trigger=pl.lit(True), link=pl.lit(None, dtype=pl.String)
+    )
+
+
+def wanted(outcomes: pl.DataFrame) -> pl.DataFrame:
+    """community_id, interest_id of what communities want: it has a larger share of their engagement than of the others'."""
+    share = outcomes.filter(pl.col("metric") == SHARE, pl.col("difference") > 0, pl.col("engaged") >= MIN_ENGAGED)
+    return share.select("community_id", "interest_id")
 
 
 def _boostable(known: pl.DataFrame) -> pl.DataFrame:

@@ -21,11 +21,22 @@ import numpy.typing as npt
 import polars as pl
 from statsmodels.stats.power import NormalIndPower
 
-from coterie.strategies.candidates import MIN_ENGAGED
+from coterie.strategies.bridges import bridges
+from coterie.strategies.candidates import MIN_ENGAGED, wanted
 from coterie.strategies.creators import CREATOR_GAIN, by_creator
 from coterie.strategies.days import Days
 from coterie.strategies.outcome import ADOPTION, EXPOSURE, MIN_USERS, WINDOW_DAYS, fewest_users, measure
-from coterie.strategies.propose import MOVED, MOVED_SHARE, PROPOSED, SEED_SLOTS, TARGET, as_json, citable, rounded
+from coterie.strategies.propose import (
+    MOVED,
+    MOVED_SHARE,
+    PROPOSED,
+    SEED_SLOTS,
+    TARGET,
+    TARGET_OF_BRIDGE,
+    as_json,
+    citable,
+    rounded,
+)
 from coterie.strategies.sample import sampled
 from coterie.strategies.window import Window, adoption_sums, exposure_sums, share_sums
 from coterie.strategies.wording import GUARDRAIL_LOSS
@@ -100,7 +111,10 @@ def plans_of_day(
     rows = days.engagement.filter(pl.col("day").is_between(start, day))
     here = sampled(primary["user_id"], days.share)
     supply = days.interest_daily.filter(pl.col("day").is_between(start, day))
-    units = [unit_statistics(window, measure(window, supply, disclosure_k))]
+    outcomes = measure(window, supply, disclosure_k)
+    units = [unit_statistics(window, outcomes)]
+    of_bridges = bridges(window, wanted(outcomes), disclosure_k)
+    units.append(unit_statistics(window, of_bridges.with_columns(interest_id=TARGET_OF_BRIDGE)))
     if strategies.filter(pl.col("status") == PROPOSED)["creator_id"].is_not_null().any():
         none = pl.Series(dtype=pl.String)
         found = by_creator(

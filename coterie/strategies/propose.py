@@ -18,9 +18,11 @@ import polars as pl
 from scipy.stats import false_discovery_control, norm
 
 from coterie.strategies import wording
+from coterie.strategies.bridges import BRIDGE_GAIN, bridges
 from coterie.strategies.budget import within_budget
 from coterie.strategies.candidates import (
     BOOST,
+    BRIDGE,
     DIVERSIFY,
     EXPLORE,
     KINDS,
@@ -28,6 +30,7 @@ from coterie.strategies.candidates import (
     MOVES_SHOWINGS,
     SEED_CREATORS,
     candidates,
+    wanted,
 )
 from coterie.strategies.change import CHANGE_SCHEMA, MOVE_SCHEMA, parts, weekly_change, weekly_move
 from coterie.strategies.creators import CREATOR_GAIN, by_creator
@@ -42,8 +45,10 @@ ROWS_PER_KIND = 3
 LIFETIME = timedelta(days=14)
 MOVED_SHARE = 0.2  # of an interest's showings, that a boost adds and diversifying takes away
 EXPLORE_SLOTS, SEED_SLOTS = 2, 1
-MOVED = (GAIN, LOSS, CREATOR_GAIN)  # metrics of a showing that moves
-TARGET = pl.coalesce("creator_id", "interest_id")
+MOVED = (GAIN, LOSS, CREATOR_GAIN, BRIDGE_GAIN)  # metrics of a showing that moves
+# What a suggestion is about: a creator, an interest and whose items of it, or an interest.
+TARGET_OF_BRIDGE = pl.concat_str("interest_id", "other_community_id", separator="|")
+TARGET = pl.coalesce("creator_id", TARGET_OF_BRIDGE, "interest_id")
 PROPOSED = "proposed"
 
 
@@ -83,10 +88,12 @@ def strategies_of_day(
     supply = days.interest_daily.filter(pl.col("day").is_between(start, day))
     avoided = taxonomy.filter("sensitive")["interest_id"]
     of_creators = by_creator(days, start, day, cited, members_on=before, avoided=avoided, disclosure_k=disclosure_k)
+    outcomes = measure(window, supply, disclosure_k)
+    of_bridges = bridges(window, wanted(outcomes), disclosure_k)
     return propose(
         day=day,
         communities=communities,
-        outcomes=pl.concat([measure(window, supply, disclosure_k), of_creators.outcomes], how="diagonal"),
+        outcomes=pl.concat([outcomes, of_creators.outcomes, of_bridges], how="diagonal"),
         placebos=pl.concat([placebo(window, supply, day), of_creators.placebos(day)]),
         changes=changes_of_day(day=day, days=days, communities=cited),
         interest_graph=interest_graph,
@@ -151,6 +158,8 @@ def propose(
             what they are shown otherwise, while within the week its share rose and what a showing of it brings fell.
         seed_creators: members are shown less of a creator than others are, and a showing of what the creator makes
             brings more than what they are shown now.
+        bridge: another community wants the same interest and is mostly shown other items of it, which bring more from
+            members than what they are shown of it.
 
     A row is kept at q <= 0.10 over the day's candidates of all kinds. It is `proposed` if the lower end of its 90 %
     interval is above zero as well. The interval is that of the shrunk effect, widened on both sides by what the
@@ -164,7 +173,8 @@ def propose(
     Args:
         day: the day of the suggestion.
         communities: COMMUNITIES of the day; only real ones of at least `disclosure_k` users are cited.
-        outcomes: what `outcome.measure` returns for the last complete window, and `creators.ByCreator.outcomes`.
+        outcomes: what `outcome.measure` returns for the last complete window, `creators.ByCreator.outcomes`, and what
+            `bridges.bridges` returns.
         interest_graph: INTEREST_GRAPH of the day.
         taxonomy: interest_id, interest, sensitive. Interests that are missing there are treated as sensitive.
         placebos: what `placebo.placebo` returns for the same window and that by creator; goes into the evidence.
@@ -200,7 +210,7 @@ def propose(
 
 
 def strategy_id(kind: str, community_id: str, target: str) -> str:
-    """The same id whenever the same suggestion is made again; the target is an interest or a creator."""
+    """The same id whenever the same suggestion is made again; the target is that of TARGET."""
     return "s-" + hashlib.sha256(f"{kind}|{community_id}|{target}".encode()).hexdigest()[:12]
 
 
@@ -269,7 +279,7 @@ def _pick(estimated: pl.DataFrame) -> pl.DataFrame:
         .group_by(by_kind, maintain_order=True)
         .head(1)
     )
-    moved = pl.when(pl.col("kind").is_in([BOOST, DIVERSIFY])).then(pl.col("served_share") * MOVED_SHARE)
+    moved = pl.when(pl.col("kind").is_in([BOOST, DIVERSIFY, BRIDGE])).then(pl.col("served_share") * MOVED_SHARE)
     picked = (
         pl.concat([found, unknown.select(found.columns)])
         .with_columns(status=status)
@@ -298,6 +308,7 @@ def _row(day: date, row: Mapping[str, Any], tested: int, disclosure_k: int, shar
         "community_id": row["community_id"],
         "interest_id": row["interest_id"],
         "creator_id": row["creator_id"],
+        "other_community_id": row["other_community_id"],
         "action": as_json(action),
         "users_affected": row["users"],
         "metric": row["metric"],
@@ -318,7 +329,7 @@ def _row(day: date, row: Mapping[str, Any], tested: int, disclosure_k: int, shar
 
 
 def _action(row: Mapping[str, Any]) -> dict[str, Any]:
-    parameters: dict[str, float | int]
+    parameters: dict[str, float | int | str]
     if row["kind"] == BOOST:
         parameters = {"multiplier": round(1 + MOVED_SHARE, 6)}
     elif row["kind"] == DIVERSIFY:
@@ -327,6 +338,8 @@ def _action(row: Mapping[str, Any]) -> dict[str, Any]:
         parameters = {"slots_per_100": SEED_SLOTS}  # whom stands in its own column, where a person can be forgotten
     elif row["kind"] == EXPLORE:
         parameters = {"slots_per_100": EXPLORE_SLOTS}
+    elif row["kind"] == BRIDGE:
+        parameters = {"from_community_id": row["other_community_id"], "share_of_interest": MOVED_SHARE}
     else:
         # Items of the interest to add so that its share of supply meets the share that is asked for.
         wanted = min(row["baseline"] + row["effect"], 0.9)
@@ -392,6 +405,12 @@ def _evidence(day: date, row: Mapping[str, Any], tested: int, disclosure_k: int,
         evidence |= {
             "share_rose_within_the_week": rounded(row["share_rise"]),
             "strength_fell_within_the_week": rounded(row["return_fall"]),
+        }
+    if row["kind"] == BRIDGE:
+        evidence |= {
+            "from_community": row["other_community_id"],
+            "share_of_their_showings_of_the_interest": rounded(row["their_share"]),
+            "share_of_own_showings_of_the_interest": rounded(row["own_share"]),
         }
     if row["kind"] == SEED_CREATORS:
         evidence["share_of_others_showings"] = rounded(row["shown_to_others"])

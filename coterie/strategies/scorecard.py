@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 from statsmodels.stats.proportion import proportion_confint
 
-from coterie.strategies.creators import by_creator
+from coterie.strategies.bridges import BRIDGE_GAIN, BRIDGES, bridges
+from coterie.strategies.creators import BY_CREATOR, by_creator
 from coterie.strategies.days import Days
 from coterie.strategies.intervention import of_what_moved
 from coterie.strategies.outcome import MIN_USERS, WINDOW_DAYS, measure
@@ -19,6 +20,7 @@ from coterie.tables import STRATEGIES, STRATEGY_SCORECARD
 
 HORIZONS = (7, 14)
 SHIPPED = STRATEGIES.schema | {"issued_on": pl.Date, "shipped_on": pl.Date}
+OF_THE_FEED = tuple(metric for metric in MOVED if metric != BRIDGE_GAIN)  # against a showing of the whole feed
 NONE = pl.Series(dtype=pl.String)  # whom to avoid was decided when it was suggested
 _KEY = ["community_id", "target", "metric"]
 
@@ -59,7 +61,7 @@ def scorecard_of_day(
     Returns:
         STRATEGY_SCORECARD, sorted by key.
     """
-    shipped = (pl.DataFrame(schema=SHIPPED) if shipped is None else shipped).filter(pl.col("metric").is_in(MOVED))
+    shipped = (pl.DataFrame(schema=SHIPPED) if shipped is None else shipped).filter(pl.col("metric").is_in(OF_THE_FEED))
     due: dict[int, pl.DataFrame] = {}
     found: dict[int, Measured] = {}
     for horizon in HORIZONS:
@@ -81,7 +83,8 @@ def scorecard_of_day(
 
 def _measured(day: date, days: Days, rows: pl.DataFrame, members_on: date, disclosure_k: int) -> Measured:
     """What the week that ends on the day says of suggestions, for the members of a day."""
-    start, communities = day - timedelta(days=WINDOW_DAYS - 1), rows["community_id"].unique().sort()
+    start = day - timedelta(days=WINDOW_DAYS - 1)
+    communities = pl.concat([rows["community_id"], rows["other_community_id"]]).drop_nulls().unique().sort()
     window = days.window(start, day, communities, members_on=members_on)
     supply = days.interest_daily.filter(pl.col("day").is_between(start, day))
     outcomes, placebos = [measure(window, supply, disclosure_k)], [placebo(window, supply, day)]
@@ -91,6 +94,11 @@ def _measured(day: date, days: Days, rows: pl.DataFrame, members_on: date, discl
         )
         outcomes.append(of_creators.outcomes)
         placebos.append(of_creators.placebos(day))
+    if (of := rows.filter(pl.col("other_community_id").is_not_null())).height:
+        both = [
+            of.select(pl.col(c).alias("community_id"), "interest_id") for c in ("community_id", "other_community_id")
+        ]
+        outcomes.append(bridges(window, pl.concat(both).unique(), disclosure_k))
     return Measured(pl.concat(outcomes, how="diagonal"), pl.concat(placebos))
 
 
@@ -139,7 +147,7 @@ def score_shipped(in_force: int, shipped: pl.DataFrame, found: Measured) -> pl.D
 
 def _beside(rows: pl.DataFrame, found: Measured) -> pl.DataFrame:
     """Suggestions with predicted, realised, realised_error, placebo, popularity and served_share."""
-    outcomes = pl.concat([pl.DataFrame(schema={"creator_id": pl.String}), found.outcomes], how="diagonal")
+    outcomes = pl.concat([pl.DataFrame(schema=BY_CREATOR | BRIDGES), found.outcomes], how="diagonal")
     measured = outcomes.with_columns(target=TARGET).select(
         *_KEY, "evaluability", "popularity", "served_share", realised="difference", realised_error="std_error"
     )

@@ -46,7 +46,6 @@ def week(seed: int, last: date = DAY, spread: float = 0.1) -> Days:
     creator = np.where(member, rng.choice(3, n, p=SHOWN_TO_MEMBERS), rng.integers(0, 3, n))
     item = rng.integers(0, ITEMS, n)
     quality = rng.normal(0, spread, (3, ITEMS))
-    quality -= quality.mean(axis=1, keepdims=True)
     chance = np.where(member, np.take(MEMBERS, creator), np.take(OTHERS, creator)) + quality[creator, item]
     shown = pl.DataFrame(
         {

@@ -1,0 +1,155 @@
+"""Bridges: found by what was shown, the gain by hand, intervals that hold, and none where content is shared."""
+
+import json
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from coterie.strategies.bridges import BRIDGE_GAIN, bridges
+from coterie.strategies.candidates import BRIDGE
+from coterie.strategies.days import Days
+from coterie.strategies.experiment import plans_of_day
+from coterie.strategies.propose import PROPOSED, strategies_of_day, strategy_id
+from coterie.strategies.scorecard import scorecard_of_day
+from coterie.strategies.window import Window
+from coterie.tables import COMMUNITIES, INTEREST_DAILY, INTEREST_GRAPH, USER_GRAPH, USER_INTERESTS
+
+DAY = date(2024, 5, 21)
+BEFORE = DAY - timedelta(days=7)
+USERS, SHOWN, ITEMS = (
+    150,
+    8,
+    20,
+)  # of each community; showings a user and day; items of an interest, half of them each one's
+OWN = 0.9  # share of a community's showings of art that are of its own half
+# Ann's would like the other half of art more; Bob's make no difference between the halves.
+LIKES = {"ann": (0.3, 0.6), "bob": (0.4, 0.4)}  # own half, other half
+CARS = 0.2  # what everybody makes of the other interest
+TRUE_GAIN = 0.6 - (OWN * 0.3 + (1 - OWN) * 0.6)
+TAXONOMY = pl.DataFrame({"interest_id": ["art", "cars"], "interest": ["Art", "Cars"], "sensitive": [False, False]})
+WANTED = pl.DataFrame({"community_id": ["ann", "bob"], "interest_id": ["art", "art"]})
+REAL = pl.DataFrame(
+    [{"community_id": c, "parent_id": None, "level": 0, "users": USERS, "verdict": "real", "p_value": 0.001,
+      "q_value": 0.001, "stability": 1.0, "name": c, "summary": c, "evidence": "{}", "tested_users": 50.0,
+      "excess": 1.0, "excess_square": 1.0, "excess_fourth": 1.0} for c in LIKES],
+    schema=COMMUNITIES.schema,
+)  # fmt: skip
+
+
+def week(seed: int, last: date = DAY, own: float = OWN, spread: float = 0.02) -> Days:
+    """A week of showings, all of them random; items differ by `spread`. A third group is shown cars alone."""
+    rng = np.random.default_rng(seed)
+    user, day = np.repeat(np.arange(3 * USERS), 7 * SHOWN), np.tile(np.arange(7), 3 * USERS * SHOWN)
+    n = len(user)
+    group = user // USERS
+    art = (group < 2) & (rng.random(n) < 0.5)
+    mine = rng.random(n) < own
+    half = np.where(mine, group % 2, 1 - group % 2)
+    item = rng.integers(0, ITEMS // 2, n) + half * (ITEMS // 2) * art
+    quality = rng.normal(0, spread, ITEMS)
+    liked = np.select([group == 0, group == 1], [np.where(mine, *LIKES["ann"]), np.where(mine, *LIKES["bob"])], CARS)
+    chance = np.where(art, liked + quality[item], CARS)
+    shown = pl.DataFrame(
+        {
+            "day": [last - timedelta(days=int(6 - d)) for d in day],
+            "user_id": [f"u{u:03d}" for u in user],
+            "item_id": [f"{'art' if a else 'cars'}{i}" for a, i in zip(art, item, strict=True)],
+            "strength": (rng.random(n) < np.clip(chance, 0, 1)).astype(float),
+        }
+    ).unique(["day", "user_id", "item_id"], keep="first", maintain_order=True)
+    labels = [(f"{j}{i}", j, 1.0) for j in ("art", "cars") for i in range(ITEMS)]
+    members = pl.DataFrame(
+        {"user_id": [f"u{u:03d}" for u in range(2 * USERS)], "community_id": ["ann"] * USERS + ["bob"] * USERS,
+         "is_primary": True}
+    )  # fmt: skip
+    return Days(
+        engagement=shown.with_columns(exposures=pl.lit(1, pl.Int64), exposure_logged=pl.lit(True)),
+        labels=pl.DataFrame(labels, schema=["item_id", "interest_id", "weight"], orient="row"),
+        memberships=pl.concat([members.with_columns(day=pl.lit(on)) for on in (BEFORE, DAY)]),
+        user_interests=USER_INTERESTS.empty().select(pl.lit(None, pl.Date).alias("day"), pl.all()),
+        interest_daily=INTEREST_DAILY.empty().select(pl.lit(None, pl.Date).alias("day"), pl.all()),
+        exposed=shown.with_columns(
+            showings=pl.lit(1, pl.Int64), propensity=pl.lit(None, pl.Float64), is_random=pl.lit(True)
+        ),
+    )
+
+
+def window(days: Days) -> Window:
+    return days.window(DAY - timedelta(days=6), DAY, pl.Series(list(LIKES)), members_on=BEFORE)
+
+
+def suggested(days: Days) -> pl.DataFrame:
+    found = strategies_of_day(
+        day=DAY, days=days, communities=REAL, interest_graph=INTEREST_GRAPH.empty(), taxonomy=TAXONOMY
+    )
+    return found.filter(pl.col("kind") == BRIDGE)
+
+
+def test_the_gain_is_of_the_others_items_less_all_of_the_interest() -> None:
+    days = week(1)
+    ann, bob = bridges(window(days), WANTED).iter_rows(named=True)
+    assert [(r["community_id"], r["other_community_id"]) for r in (ann, bob)] == [("ann", "bob"), ("bob", "ann")]
+    theirs = days.engagement.filter(pl.col("user_id") < f"u{USERS:03d}")
+    art = theirs.filter(pl.col("item_id").str.starts_with("art"))
+    others = art.filter(pl.col("item_id").str.slice(3).cast(pl.Int64) >= ITEMS // 2)
+    assert ann["value"] == pytest.approx(others["strength"].mean())
+    assert ann["baseline"] == pytest.approx(art["strength"].mean())
+    assert ann["own_share"] == pytest.approx(others.height / art.height)
+    assert ann["served_share"] == pytest.approx(art.height / theirs.height)
+    assert ann["their_share"] == pytest.approx(OWN, abs=0.02)
+    assert (ann["metric"], ann["evaluability"]) == (BRIDGE_GAIN, "random_exposure")
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.15])
+def test_intervals_hold_whether_items_differ_or_not(spread: float) -> None:
+    off = []
+    for seed in range(60):
+        ann, bob = bridges(window(week(seed, spread=spread)), WANTED).iter_rows(named=True)
+        off += [(ann["difference"] - TRUE_GAIN) / ann["std_error"], bob["difference"] / bob["std_error"]]
+    assert 0.82 <= (np.abs(off) <= 1.645).mean() <= 0.98
+
+
+def test_where_content_is_shared_or_the_interest_is_not_there_is_no_bridge() -> None:
+    assert bridges(window(week(1, own=0.5)), WANTED).is_empty()
+    assert bridges(window(week(1)), WANTED.head(1)).is_empty()
+    assert bridges(window(replace(week(1), exposed=None)), WANTED).is_empty()
+
+
+def test_the_one_that_gains_is_suggested_and_the_other_is_not() -> None:
+    rows = suggested(week(2)).filter(pl.col("status") == PROPOSED)
+    row = rows.row(0, named=True)
+    assert (rows.height, row["community_id"], row["interest_id"], row["other_community_id"]) == (1, "ann", "art", "bob")
+    assert row["strategy_id"] == strategy_id(BRIDGE, "ann", "art|bob")
+    assert json.loads(row["action"])["parameters"] == {"from_community_id": "bob", "share_of_interest": 0.2}
+    assert row["effect_low"] < TRUE_GAIN < row["effect_high"]
+
+
+def test_it_is_planned_for_and_scored_by_the_same_measure() -> None:
+    days = week(3)
+    rows = suggested(days).filter(pl.col("status") == PROPOSED)
+    plan = plans_of_day(day=DAY, days=days, strategies=rows, communities=REAL, user_graph=USER_GRAPH.empty())
+    assert plan["strategy_id"].to_list() == rows["strategy_id"].to_list()
+    later = DAY + timedelta(days=7)
+    issued = rows.with_columns(day=pl.lit(DAY))
+    card = scorecard_of_day(day=later, days=week(4, later), issued=issued).row(0, named=True)
+    assert (card["verdict"], card["placebo"]) == ("hit", None)
+    gone = scorecard_of_day(day=later, days=week(4, later, own=0.5), issued=issued).row(0, named=True)
+    assert gone["verdict"] == "not_scorable"  # by then both are shown the same
+
+
+def test_few_users_are_told_of_in_no_number() -> None:
+    rows = bridges(window(week(1)), WANTED, disclosure_k=USERS + 1)
+    assert set(rows["why_not"]) == {f"fewer than {USERS + 1} active members"}
+    assert rows["difference"].is_null().all()
+
+
+def test_order_of_rows_does_not_show() -> None:
+    days = week(5)
+    mixed = {
+        name: getattr(days, name).sample(fraction=1, shuffle=True, seed=2)
+        for name in ("engagement", "labels", "memberships", "exposed")
+    }
+    assert suggested(replace(days, **mixed)).equals(suggested(days))
