@@ -6,6 +6,8 @@ a result that comes after is lost; nothing is renamed into the lake before all c
 """
 
 import hashlib
+import html as markup
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -23,6 +25,7 @@ from resources.lake import Content, Lake, Staged
 
 SUITES = Path(__file__).parent / "suites"
 PREVIEW_ROWS = 8
+MARKS = re.compile(r"[\\`*_\[\]#|]")
 
 Yielded = dg.AssetCheckResult | dg.MaterializeResult
 
@@ -146,6 +149,11 @@ def _outline(staged: Staged) -> pl.DataFrame:
             ],
         }
     )
+
+
+def as_text(text: str) -> str:
+    """A text from the log or a taxonomy inside Markdown: it is shown as it is, whatever it holds."""
+    return MARKS.sub(r"\\\g<0>", markup.escape(" ".join(text.split()), quote=False))
 
 
 def markdown(frame: pl.DataFrame) -> str:

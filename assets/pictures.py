@@ -5,21 +5,17 @@ Belongs here: asking the facts that the report asks, before its marts are there.
 
 import base64
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
+from assets.gate import as_text
 from coterie.report.facts import FACTS
 from coterie.report.picture import NEEDED, pictures
+from coterie.report.texts import Texts
 from resources.warehouse import Warehouse
-
-SAYS = {
-    "real": "its members engage with one another's interests beyond chance",
-    "weak": "there is not enough evidence yet to say that it is more than chance",
-    "artefact": "the feed or chance explains it",
-}
 
 
 def drawn(
@@ -47,7 +43,7 @@ def drawn(
         taxonomy: interest_id, interest.
         disclosure_k: least number of users that is told of.
     """
-    yesterday = day.fromordinal(day.toordinal() - 1)
+    yesterday = day - timedelta(days=1)
     main = [_on(memberships, day), *([] if memberships_before is None else [_on(memberships_before, yesterday)])]
     told = communities.with_columns(users_rounded=pl.col("users") // 5 * 5).filter(
         pl.col("users_rounded") >= disclosure_k
@@ -83,16 +79,18 @@ def _answer(warehouse: Warehouse, sql: str, frames: Mapping[str, pl.DataFrame], 
 
 def _verdicts(told: pl.DataFrame, wants: pl.DataFrame, taxonomy: pl.DataFrame) -> str:
     """A line for each community, as Markdown."""
+    said = Texts("en", html=False)
     names = dict(taxonomy.select("interest_id", "interest").iter_rows())
     lines = []
     for row in told.sort("users_rounded", "community_id", descending=[True, False]).iter_rows(named=True):
         theirs = wants.filter(pl.col("community_id") == row["community_id"]).head(3)
         likes = ", ".join(
-            f"{names.get(interest, interest)} ({lift:g} times as much as everybody, {low:g} to {high:g})"
+            f"{as_text(names.get(interest, interest))} ({lift:g} times as much as everybody, {low:g} to {high:g})"
             for interest, lift, low, high in theirs.select("interest_id", "lift", "lift_low", "lift_high").iter_rows()
         )
+        verdict = row["verdict"]
         lines.append(
-            f"- **{row['name']}**, about {row['users_rounded']:,} members, is {row['verdict']}: {SAYS[row['verdict']]}."
-            + (f" They engage with {likes}." if likes else "")
+            f"- **{as_text(row['name'])}**, about {row['users_rounded']:,} members. {said(f'verdict.{verdict}')}: "
+            f"{said(f'verdict_says.{verdict}')}" + (f" They engage with {likes}." if likes else "")
         )
     return "\n".join(lines)

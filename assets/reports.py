@@ -1,19 +1,16 @@
 """The report of a day."""
 
-import html as markup
-import re
 from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.gate import GateError, Yielded, check_result
+from assets.gate import GateError, Yielded, as_text, check_result
 from assets.tables import OWNER, refuses_in_words, today
 from coterie.report import FACTS, headline, outward, render
 from resources.audit import Finding
 from resources.configurable import Log, Method, Reporting, Storage
 from resources.report_file import Reporter, write_report
 
-MARKS = re.compile(r"[\\`*_\[\]#|]")
 MOST_BYTES = 5_000_000
 SMALL = "The file is under 5 MB"
 ALONE = "The page asks for nothing over the network"
@@ -98,5 +95,4 @@ def _self_contained(html: str) -> Finding:
 
 def _preview(said: list[str]) -> str:
     """Sentences as Markdown: names from the log are text in it, whatever they hold."""
-    shown = (MARKS.sub(r"\\\g<0>", markup.escape(line, quote=False)) for line in said)
-    return "\n".join(f"{n}. {line}" for n, line in enumerate(shown, 1))
+    return "\n".join(f"{n}. {as_text(line)}" for n, line in enumerate(said, 1))

@@ -16,7 +16,7 @@ from dagster_dbt import DagsterDbtTranslator
 from assets.gate import Candidate, Yielded, gate
 from assets.tables import OWNER, check_specs, column_schema, own_yesterday, refuses_in_words, shares, today
 from coterie.errors import MissingDayError
-from coterie.strategies.scorecard import HORIZONS
+from coterie.strategies.scorecard import ISSUED_BEFORE
 from coterie.tables import TABLES
 from resources.audit import Finding, hide_persons
 from resources.configurable import Log, Method, Storage
@@ -32,7 +32,7 @@ LOOKS_BACK: Mapping[tuple[str, str], int | None] = {
     ("interests", "interest_daily"): 7,
     ("marts", "communities"): 1,
     ("marts", "interest_daily"): 7,
-    ("marts", "strategies"): 27 + max(HORIZONS),  # what was scored in 28 days was suggested so long ago at most
+    ("marts", "strategies"): 27 + ISSUED_BEFORE,  # what was scored in 28 days was suggested so long ago at most
     ("marts", "strategy_scorecard"): 27,
 }
 

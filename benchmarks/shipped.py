@@ -21,6 +21,7 @@ from benchmarks import show
 from benchmarks.worlds import Known, WorldDay, run_world, true_labels
 from coterie.simulate import Boost, Scenario
 from coterie.strategies.days import Days
+from coterie.strategies.kinds import BOOST
 from coterie.strategies.outcome import GAIN, WINDOW_DAYS
 from coterie.strategies.scorecard import SHIPPED, scorecard_of_day
 from coterie.strategies.showings import PROPENSITY, exposed_rows
@@ -62,7 +63,8 @@ def measure(seed: int) -> Iterator[dict[str, object]]:
     shipped = pl.DataFrame(
         [
             {"strategy_id": name, "community_id": f"c{b.community}", "interest_id": b.interest_id, "metric": GAIN,
-             "issued_on": first, "shipped_on": first, "evaluability": PROPENSITY, "effect": 0.0, "std_error": 1.0,
+             "issued_on": first, "shipped_on": first, "held": True, "kind": BOOST,
+             "evaluability": PROPENSITY, "effect": 0.0, "std_error": 1.0,
              "evidence": json.dumps({"share_of_showings_now": shares[b]})}
             for name, b in zip(RANKS, boosts, strict=True)
         ],

@@ -30,7 +30,7 @@ from benchmarks.worlds import Known, local_labels, run_world, true_labels
 from coterie.simulate import Scenario
 
 # The candidates as they are tested, before any is picked: the library publishes only what it picks.
-from coterie.strategies.candidates import BOOST, BRIDGE, CLOSE_GAP, DIVERSIFY, EXPLORE, KINDS, SEED_CREATORS
+from coterie.strategies.kinds import BOOST, CLOSE_GAP, DIVERSIFY, EXPLORE, SEED_CREATORS
 
 MIXINGS, USERS, EVENTS, DAYS = (0.2, 0.4, 0.6), 2_000, 20_000, 15
 LABELS: Mapping[str, Callable[[Known], pl.DataFrame]] = {"true": true_labels, "local": local_labels}
@@ -135,7 +135,6 @@ KIND_NAMES = {
     CLOSE_GAP: "close a supply gap",
     DIVERSIFY: "show less of an interest",
     SEED_CREATORS: "show a creator",
-    BRIDGE: "show another community's items",
 }
 
 
@@ -168,10 +167,10 @@ def _coverage_table(shares: pl.DataFrame) -> str:
     lines = []
     for labels in LABELS:
         frame = _of(shares, labels)
-        for kind in KINDS:
+        for kind, name in KIND_NAMES.items():
             told = [_cell(frame, kind, measure, digits) for measure, digits in columns.values()]
             count = f"{_weight(frame, kind, 'coverage of rows'):,.0f}"
-            lines.append([f"{KIND_NAMES[kind]}, {labels} labels", count, *told])
+            lines.append([f"{name}, {labels} labels", count, *told])
     return show.table(["", "rows", *columns], lines)
 
 

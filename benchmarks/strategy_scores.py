@@ -25,12 +25,12 @@ from benchmarks.strategy_truths import (
     truths_of_creators,
 )
 from benchmarks.worlds import Known, WorldDay, taxonomy
-
-# The candidates as they are tested, before any is picked: the library publishes only what it picks.
-from coterie.strategies.candidates import BOOST, DIVERSIFY, EXPLORE, KINDS, SEED_CREATORS
 from coterie.strategies.candidates import candidates as candidates_of
 from coterie.strategies.creators import ByCreator, by_creator
 from coterie.strategies.days import Days
+
+# The candidates as they are tested, before any is picked: the library publishes only what it picks.
+from coterie.strategies.kinds import BOOST, BRIDGE, DIVERSIFY, EXPLORE, KINDS, SEED_CREATORS
 from coterie.strategies.outcome import WINDOW_DAYS, measure
 from coterie.strategies.propose import (
     PROPOSED,
@@ -46,6 +46,8 @@ from coterie.strategies.window import Window
 
 ADVISED = ", where Coterie advises"
 NOT_REAL, NO_ROW = "not real", "real, no boost proposed"
+# On these platforms all items of an interest are alike, so there is no bridge to be found, and none to be scored.
+SCORED = tuple(kind for kind in KINDS if kind != BRIDGE)
 FEWEST_MEMBERS = pipeline.DISCLOSURE
 FEWEST_RANKED = 5  # pairs; a rank correlation of fewer says nothing
 COTERIE, POPULARITY, NAIVE, RANDOM = "Coterie", "popularity", "observed lift", "random"
@@ -101,14 +103,14 @@ def last_day(days: Sequence[WorldDay], known: Known, labels: pl.DataFrame, found
     cited = citable(today.communities, FEWEST_MEMBERS)
     ids = cited["community_id"]
     of_creators = by_creator(
-        frames, week[0].on, today.on, ids, members_on=before.on, avoided=_avoided(), disclosure_k=FEWEST_MEMBERS
+        frames, week[0].on, today.on, ids, members_on=before.on, allowed=_allowed(), disclosure_k=FEWEST_MEMBERS
     )  # fmt: skip
     window = frames.window(week[0].on, today.on, ids, members_on=before.on)
     return LastDay(today.on, frames, today, cited, window, of_creators)
 
 
-def _avoided() -> pl.Series:
-    return taxonomy().frame().filter("sensitive")["interest_id"]
+def _allowed() -> pl.Series:
+    return taxonomy().frame().filter(~pl.col("sensitive"))["interest_id"]
 
 
 def _first_seen(days: Sequence[WorldDay], known: Known) -> pl.DataFrame:
@@ -292,7 +294,7 @@ def figures(days: Sequence[WorldDay], known: Known, labels: pl.DataFrame) -> pl.
     effects = boost_effects(members, known, known.boosts)
     by_label = boost_effects(members, known, boosts_of_labels(known, labels))
     scores = observed(members, last.days.engagement, last.days.labels)
-    sensitive = _avoided().to_list()
+    sensitive = taxonomy().frame().filter("sensitive")["interest_id"].to_list()
 
     def with_truth(frame: pl.DataFrame) -> pl.DataFrame:
         keyed = frame.with_columns(target=TARGET)
@@ -329,7 +331,7 @@ def _mean(method: str, measure: str, values: pl.Series) -> Line:
 
 
 def _coverage_lines(rows: pl.DataFrame, tested: pl.DataFrame) -> Iterator[Line]:
-    for kind in KINDS:
+    for kind in SCORED:
         of_kind = {"rows": rows.filter(pl.col("kind") == kind), "candidates": tested.filter(pl.col("kind") == kind)}
         for name, frame in of_kind.items():
             held = covered(frame)

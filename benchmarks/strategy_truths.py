@@ -31,6 +31,7 @@ from coterie.simulate.behaviour import ATTENTION, play_chance
 from coterie.simulate.items import LIFETIME
 from coterie.strategies.creators import CREATOR_GAIN, ByCreator
 from coterie.strategies.days import Days
+from coterie.strategies.gain import gain
 from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, LOSS
 from coterie.strategies.showings import weighted_showings
 from coterie.strategies.window import Window
@@ -92,7 +93,7 @@ def truths(window: Window, days: Days, known: Known, showings: pl.DataFrame) -> 
     values = {
         EXPOSURE: _true_exposure(window, known, showings, labels, weighted),
         GAIN: gained,
-        LOSS: (-gained[0], -gained[1]),
+        LOSS: (_lost(window, gained[0]), _lost(window, gained[1])),
         ADOPTION: (_true_adoption(window, showings, labels), np.full(shape, np.nan)),
         GAP: (_true_gap(window, showings, supply), np.full(shape, np.nan)),
     }
@@ -108,6 +109,14 @@ def truths(window: Window, days: Days, known: Known, showings: pl.DataFrame) -> 
         }
         parts.append(pl.DataFrame(columns, schema=TRUTH))
     return pl.concat(parts).with_columns(pl.col(pl.Float64).fill_nan(None))
+
+
+def _lost(window: Window, gained: Array) -> Array:
+    """What is taken from an interest goes to the rest of the feed: the gain, over the share that the rest has."""
+    assert window.exposure is not None
+    found = gain(window.exposure, window.members)
+    assert found is not None
+    return np.asarray(-gained / (1 - found.served))
 
 
 def truths_of_creators(of: ByCreator, days: Days, known: Known, showings: pl.DataFrame) -> pl.DataFrame:

@@ -26,10 +26,11 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import duckdb
 import polars as pl
+import pyarrow.parquet as pq
 
 from coterie.errors import CoterieError
 from coterie.tables import TABLES
-from resources.lake import SQL_TYPES, locked, own_folder, quoted, write_atomically
+from resources.lake import locked, own_folder, quoted, rows_by_day, write_atomically
 from resources.memory import room_in
 
 if TYPE_CHECKING:
@@ -341,13 +342,13 @@ def _sampler(
 def _rows(table: str, files: Sequence[Path]) -> str:
     """Select `day` and a table's columns from its files; with no files, the same columns and no rows."""
     schema = TABLES[table].schema
-    if files:
+    if any(set(schema) <= set(pq.read_schema(file).names) for file in reversed(files)):
         return (
             f"select day, {', '.join(schema)} from read_parquet({_listed(files)}, hive_partitioning = true, "
             "hive_types = {'day': date}, union_by_name = true)"
         )
-    typed = ", ".join(f"cast(null as {SQL_TYPES[type(dtype)]}) as {name}" for name, dtype in schema.items())
-    return f"select cast(null as date) as day, {typed} where false"
+    # All of them were published before a column was added.
+    return rows_by_day(TABLES[table], _listed(files) if files else None)
 
 
 def _listed(files: Sequence[Path]) -> str:

@@ -122,7 +122,15 @@ class Lake:
         path = self.partition(table, day)
         if not path.exists():
             raise MissingDayError(f"{table} of {day} is not in the lake. Materialize {table} for {day} first.")
-        return pl.scan_parquet(path, hive_partitioning=False)
+        frame = pl.scan_parquet(path, hive_partitioning=False)
+        contract = TABLES[table].schema if table in TABLES else {}
+        lacking = set(contract) - set(frame.collect_schema().names())
+        # A day that was published before a column was added shows it as null.
+        return (
+            frame.select(pl.lit(None, t).alias(c) if c in lacking else c for c, t in contract.items())
+            if lacking
+            else frame
+        )
 
     def read_days(
         self,
@@ -148,7 +156,7 @@ class Lake:
             .collect()
             for day in (first + timedelta(days=n) for n in range((last - first).days + 1))
         ]
-        return pl.concat(frames, how="diagonal")  # days of an earlier version may lack a column
+        return pl.concat(frames)
 
     def rows(self, table: str, first: date, last: date) -> int:
         """How many rows the published days from `first` to `last` have, both inclusive."""

@@ -147,8 +147,7 @@ def scores_of(lake: Lake, *, first: date, last: date) -> pl.DataFrame:
         `coterie.report.track_record` sums up.
     """
     days = [d for d in lake.days("strategy_scorecard") if first <= d <= last]
-    read = [STRATEGY_SCORECARD.empty(), *(lake.read("strategy_scorecard", d) for d in days)]
-    scores = pl.concat(read, how="diagonal")  # days of an earlier version may lack a column
+    scores = pl.concat([STRATEGY_SCORECARD.empty(), *(lake.read("strategy_scorecard", d) for d in days)])
     issued = [d for d in scores["issued_on"].unique().sort() if lake.has("strategies", d)]
     kinds = [lake.read("strategies", d).select(pl.lit(d).alias("issued_on"), "strategy_id", "kind") for d in issued]
     empty = pl.DataFrame(schema={"issued_on": pl.Date, "strategy_id": pl.String, "kind": pl.String})

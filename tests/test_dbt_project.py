@@ -64,7 +64,7 @@ class SmallLake:
 
     def build(self, tag: str, day: date, dbt: Dbt | None = None) -> DbtBuild:
         first = {"raw_items": date.min, "item_labels": date.min, "interest_daily": day - timedelta(days=7)}
-        first |= {"strategies": day - timedelta(days=41), "communities": day - timedelta(days=1)}
+        first |= {"strategies": day - timedelta(days=53), "communities": day - timedelta(days=1)}
         first |= {"strategy_scorecard": day - timedelta(days=27)}
         dbt = dbt or self.dbt
         stage = self.folder / "stage" / tag / str(day)

@@ -22,8 +22,8 @@ def decide_command(
 ) -> None:
     """Record what became of a suggestion; a later decision about it takes the place of an earlier one."""
     # Here, as the other commands need not wait for the statistics behind them.
-    from coterie.strategies.propose import MOVED
-    from coterie.strategies.scorecard import HORIZONS
+    from coterie.strategies.propose import PROPOSED
+    from coterie.strategies.scorecard import HORIZONS, OF_THE_FEED
 
     lake = Lake(load_settings().home)
     made = decided(lake, strategy_id, decision, on=on.date(), note=note)
@@ -45,6 +45,10 @@ def decide_command(
         typer.echo(f"Mind: its status was '{status}'.")
     if made.decision != "rejected" and made.decided_on >= row["expires_on"]:
         typer.echo(f"Mind: the suggestion no longer held from {row['expires_on']} on.")
-    elif made.decision == "shipped" and row["metric"] in MOVED:
-        first, second = (made.decided_on + timedelta(days=days - 1) for days in HORIZONS)
-        typer.echo(f"It is scored on {first} and {second}, by what the showings brought that moved.")
+    elif (
+        made.decision == "shipped" and row["metric"] in OF_THE_FEED and row["effect"] is not None and status == PROPOSED
+    ):
+        days = [made.decided_on + timedelta(days=horizon - 1) for horizon in HORIZONS]
+        typer.echo(f"It is scored on {days[0]} and {days[1]}, by what showings of it bring while it is in force.")
+        if again := [day for day in days if lake.has("strategy_scorecard", day)]:
+            typer.echo(f"Mind: materialize strategy_scorecard of {' and '.join(map(str, again))} again.")

@@ -78,6 +78,7 @@ def _as_of(lake: Lake, wanted: frozenset[str], on: date, *, history: bool) -> di
     if found["communities"] or suggested:
         found |= {"strategies": suggested, "decisions": _decisions(lake, [r["strategy_id"] for r in suggested], on)}
     if history or not (found["communities"] or suggested):
+        # An id is that of one thing, so nothing is found twice.
         found |= _user(lake, wanted, on, history=history)
     return {name: rows for name, rows in found.items() if rows}
 
@@ -86,9 +87,9 @@ def _user(lake: Lake, wanted: frozenset[str], on: date, *, history: bool) -> dic
     tables = [name for name in _STATE_OF_A_USER if lake.has(name, on)]
     frames = pl.collect_all([_one(lake, name, on).filter(_names(TABLES[name], wanted)) for name in tables])
     found = {name: frame.to_dicts() for name, frame in zip(tables, frames, strict=True)}
-    found["strategies"] = (
-        _scan(lake, "strategies", [on]).filter(_names(TABLES["strategies"], wanted)).collect().to_dicts()
-    )
+    made = [d for d in lake.days("strategies") if d <= on] if history else [on]
+    if rows := _rows(lake, "strategies", _names(TABLES["strategies"], wanted), made):
+        found["strategies"] = rows  # that name the user as a creator
     if any(found.values()):
         found["touched_by"] = _touched_by(lake, wanted, on, found.get("user_interests", []), history=history)
     return found
@@ -160,8 +161,7 @@ def _touched_by(lake: Lake, wanted: frozenset[str], on: date, interests: Rows, *
 
 def _one(lake: Lake, table: str, day: date) -> pl.LazyFrame:
     """A published day of a table, with `day` first."""
-    rows = pl.scan_parquet(lake.partition(table, day), hive_partitioning=False)
-    return rows.select(pl.lit(day).alias("day"), pl.all())
+    return lake.scan(table, day).select(pl.lit(day).alias("day"), pl.all())
 
 
 def _scan(lake: Lake, table: str, days: Iterable[date]) -> pl.LazyFrame:

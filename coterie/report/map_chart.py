@@ -20,8 +20,12 @@ LEAST_EXTENT = 1.0  # of the map, in the unit of its places
 LINES_EACH = 2  # lines of the map from each community, to those that share most with it
 
 
-def community_map(facts: DayFacts, t: Texts) -> Spec | None:
-    """The map: circles of communities, lines between the nearest; zoom by dragging, search by the parameter `query`."""
+def community_map(facts: DayFacts, t: Texts, *, still: bool = False) -> Spec | None:
+    """The map: circles of communities, lines between the nearest; zoom by dragging, search by the parameter `query`.
+
+    A still picture, which nobody can point at, says under each name what else the page tells then: how many members and
+    what they want most.
+    """
     communities = facts["communities"]
     if communities.is_empty():
         return None
@@ -46,6 +50,9 @@ def community_map(facts: DayFacts, t: Texts) -> Spec | None:
         }
         for name, row in at.items()
     ]
+    if still:
+        for node, row in zip(nodes, at.values(), strict=True):
+            node["label"] += f"\n{row['users_rounded']:,}: {node['wants'].split(', ')[0]}"
     lines = [
         {"x": at[a]["x"], "y": at[a]["y"], "x2": at[b]["x"], "y2": at[b]["y"], "overlap": overlap, "words": ""}
         for a, b, overlap in _nearest(facts["neighbours"], set(at))

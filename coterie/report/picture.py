@@ -35,7 +35,7 @@ def pictures(
     facts = DayFacts(day, "", {**others, **frames, "history": called}, disclosure_k)
     # Whether a machine has fonts for other languages, nobody knows; the tables' own names are English.
     t = Texts("en", html=False)
-    drawn = {"map": community_map(facts, t), "river": movement(facts["moves"], facts, t)}
+    drawn = {"map": community_map(facts, t, still=True), "river": movement(facts["moves"], facts, t)}
     return {name: _png(spec) for name, spec in drawn.items() if spec is not None}
 
 

@@ -7,7 +7,7 @@ import polars as pl
 
 
 def track_record(scores: pl.DataFrame) -> pl.DataFrame:
-    """Scores summed up by kind and horizon; those that could not be scored do not count.
+    """Scores summed up by kind and horizon; those that could not be scored, or of what was shipped, do not count.
 
     Args:
         scores: STRATEGY_SCORECARD rows of any number of days, with `kind` (pl.String).
@@ -17,7 +17,7 @@ def track_record(scores: pl.DataFrame) -> pl.DataFrame:
         realised and placebo, sorted by the first two.
     """
     return (
-        scores.filter(pl.col("verdict") != "not_scorable")
+        scores.filter(pl.col("verdict") != "not_scorable", pl.col("shipped_on").is_null())
         .group_by("kind", "horizon_days")
         .agg(
             pl.len().alias("scored"),

@@ -54,7 +54,8 @@ def bridges(window: Window, wanted: pl.DataFrame, disclosure_k: int = MIN_USERS)
 
     Args:
         window: the week.
-        wanted: community_id, interest_id: which communities want which interests.
+        wanted: community_id, interest_id: which communities want which interests. With other_community_id: just these
+            bridges, as long as any item is the other's.
         disclosure_k: least number of users that a number may rest on.
 
     Returns:
@@ -78,22 +79,35 @@ def _found(window: Window, cells: ItemCells, wanted: pl.DataFrame) -> Iterator[_
     shown = sparse.csc_array(window.members @ cells.feed_shown)
     of_interest = sparse.csc_array(cells.label)
     for (interest,), of in wanted.sort("interest_id", "community_id").group_by("interest_id", maintain_order=True):
-        both = [place[c] for c in of["community_id"] if c in place]
-        if len(both) < 2 or interest not in window.interests:
+        named = "other_community_id" in of.columns
+        if named:
+            pairs = of.select("community_id", "other_community_id").rows()
+            ends = [(place[a], place[b]) for a, b in pairs if a in place and b in place]
+        else:
+            those = [place[c] for c in of["community_id"] if c in place]
+            ends = [(a, b) for a in those for b in those if a != b]
+        if not ends or interest not in window.interests:
             continue
         j = window.interests.index(str(interest))
         part = slice(of_interest.indptr[j], of_interest.indptr[j + 1])
         items, weight = of_interest.indices[part].astype(np.int64), of_interest.data[part]
+        both = sorted({end for pair in ends for end in pair})
         showings = np.asarray(sparse.csr_array(shown[:, items])[both].toarray()) * weight
         whole = showings.sum(axis=1, keepdims=True)
-        share = np.divide(showings, whole, out=np.zeros_like(showings), where=whole > 0)
-        for a, community in enumerate(both):
-            theirs = share > TIMES * share[a]
-            there, here = (share * theirs).sum(axis=1), (share[a] * theirs).sum(axis=1)
-            apart = np.where((there >= MOST_OF_THEIRS) & (here <= LEAST_OF_OURS), there - here, -1.0)
-            b = int(np.argmax(apart))
-            if apart[b] > 0:
-                yield _Bridge(community, both[b], j, items[theirs[b]], float(there[b]), float(here[b]))
+        shares = np.divide(showings, whole, out=np.zeros_like(showings), where=whole > 0)
+        share = dict(zip(both, shares, strict=True))
+        found: dict[int, _Bridge] = {}
+        for a, b in ends:
+            theirs = share[b] > TIMES * share[a]
+            there, here = float(share[b][theirs].sum()), float(share[a][theirs].sum())
+            apart = there >= MOST_OF_THEIRS and here <= LEAST_OF_OURS
+            if theirs.any() and (named or apart):
+                bridge = _Bridge(a, b, j, items[theirs], there, here)
+                if named:
+                    yield bridge
+                elif a not in found or there - here > found[a].theirs - found[a].ours:
+                    found[a] = bridge
+        yield from found.values()
 
 
 def _measured(window: Window, cells: ItemCells, basis: str, bridge: _Bridge, fewest: int) -> dict[str, object]:

@@ -9,18 +9,11 @@ import polars as pl
 
 from coterie.strategies.bridges import BRIDGE_GAIN, BRIDGES
 from coterie.strategies.creators import BY_CREATOR, CREATOR_GAIN
+from coterie.strategies.kinds import BOOST, BRIDGE, CLOSE_GAP, DIVERSIFY, EXPLORE, SEED_CREATORS
 from coterie.strategies.label_error import with_label_error
 from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, LOSS, SHARE
+from coterie.strategies.shrinkage import Z90
 
-BOOST, EXPLORE, CLOSE_GAP = "boost_interest", "explore_interest", "close_supply_gap"
-DIVERSIFY, SEED_CREATORS, BRIDGE = "diversify", "seed_creators", "bridge"
-KINDS = (BOOST, EXPLORE, CLOSE_GAP, DIVERSIFY, SEED_CREATORS, BRIDGE)
-MOVES_SHOWINGS = (
-    BOOST,
-    DIVERSIFY,
-    SEED_CREATORS,
-    BRIDGE,
-)  # of what bears a label, or of whom: labels that miss items miss nothing
 MIN_ENGAGED = 5  # members behind an estimate; with fewer the normal approximation fails and there is nothing to suggest
 TOP_INTERESTS = 5
 LEAST_SERVED = 0.10  # share of the members' showings from which on an interest can narrow a feed
@@ -57,8 +50,8 @@ def candidates(outcomes: pl.DataFrame, interest_graph: pl.DataFrame, disclosure_
 
 
 def _narrowing(known: pl.DataFrame) -> pl.DataFrame:
-    """What takes up much of the members' showings, more of them at the week's end, while a showing brings less."""
-    narrows = (pl.col("share_rise") > 0) & (pl.col("return_fall") > 0)
+    """What takes up much of the members' showings, more of them at the week's end, while a showing brings clearly less."""
+    narrows = (pl.col("share_rise") > 0) & (pl.col("gain_fall") > Z90 * pl.col("gain_fall_error"))
     return known.filter(pl.col("metric") == LOSS, pl.col("served_share") >= LEAST_SERVED).with_columns(
         kind=pl.lit(DIVERSIFY), trigger=narrows.fill_null(False), link=pl.lit(None, dtype=pl.String)
     )
@@ -67,13 +60,19 @@ def _narrowing(known: pl.DataFrame) -> pl.DataFrame:
 def _seeds(known: pl.DataFrame) -> pl.DataFrame:
     """The creators of whom members are shown least beside what others are shown."""
     missed = pl.col("shown_to_others") - pl.col("served_share")
+    of_creators = (
+        known.filter(pl.col("metric") == CREATOR_GAIN).with_columns(missed=missed).filter(pl.col("missed") > 0)
+    )
+    # Who cannot be measured takes no place; one of them stands for all.
+    ordered = of_creators.sort("community_id", "missed", "creator_id", descending=[False, True, False])
+    known_not = pl.col("why_not").is_not_null()
+    unknown, tested = (
+        ordered.filter(which).group_by("community_id", maintain_order=True).head(most)
+        for which, most in ((known_not, 1), (~known_not, MOST_SEEDS))
+    )
     return (
-        known.filter(pl.col("metric") == CREATOR_GAIN)
-        .with_columns(missed=missed)
-        .filter(pl.col("missed") > 0)
-        .sort("community_id", "missed", "creator_id", descending=[False, True, False])
-        .group_by("community_id", maintain_order=True)
-        .head(MOST_SEEDS)
+        pl.concat([tested, unknown.select(tested.columns)])
+        .sort("community_id", "creator_id")
         .drop("missed")
         .with_columns(kind=pl.lit(SEED_CREATORS), trigger=pl.lit(True), link=pl.lit(None, dtype=pl.String))
     )

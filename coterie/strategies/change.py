@@ -27,7 +27,8 @@ MOVE_SCHEMA: dict[str, type[pl.DataType]] = {
     "interest_id": pl.String,
     "move": pl.Float64,
     "share_rise": pl.Float64,
-    "return_fall": pl.Float64,
+    "gain_fall": pl.Float64,
+    "gain_fall_error": pl.Float64,
 }
 _DIFFERENCES: dict[str, type[pl.DataType]] = {
     "community_id": pl.String,
@@ -35,7 +36,7 @@ _DIFFERENCES: dict[str, type[pl.DataType]] = {
     "difference": pl.Float64,
     "variance": pl.Float64,
 }
-_GAINS = _DIFFERENCES | {"value": pl.Float64, "served": pl.Float64}
+_GAINS = _DIFFERENCES | {"served": pl.Float64}
 
 
 def parts(start: date, end: date) -> tuple[tuple[date, date], tuple[date, date]]:
@@ -105,8 +106,8 @@ def weekly_move(first: Window, last: Window) -> pl.DataFrame:
     Returns:
         MOVE_SCHEMA, sorted; `move` has the unit of the gain. A pair that was not measured in both parts moves as the
         community's others do. Communities without any are left out. `share_rise` is by how much the interest's share of
-        the members' showings rose from the first part to the last, `return_fall` by how much the strength of a showing
-        of it fell; null for a pair that was not measured in both.
+        the members' showings rose from the first part to the last, `gain_fall` by how much its gain fell, so that what
+        a weekday does to all showings does not count, with its error; null for a pair that was not measured in both.
     """
     pair = ["community_id", "interest_id"]
     interests = pl.DataFrame(
@@ -133,19 +134,20 @@ def weekly_move(first: Window, last: Window) -> pl.DataFrame:
                     *pair,
                     move=pl.Series(move * DISTANCE**0.5),
                     share_rise=pl.col("served_last") - pl.col("served"),
-                    return_fall=pl.col("value") - pl.col("value_last"),
+                    gain_fall=-pl.Series(change).fill_nan(None),
+                    gain_fall_error=pl.Series(error).fill_nan(None),
                 )
             )
     return pl.concat(parts_)
 
 
 def _gains(window: Window) -> pl.DataFrame:
-    """_GAINS of all pairs that can be measured: the differences, strength of a showing, share of the showings."""
+    """_GAINS of all pairs that can be measured: the gains, and each interest's share of the showings."""
     exposure = window.exposure
     found = None if exposure is None or exposure.basis == OBSERVATIONAL else gain(exposure, window.members)
     if found is None:
         return pl.DataFrame(schema=_GAINS)
-    return _rows(window, found.value - found.baseline, found.variance, value=found.value, served=found.served)
+    return _rows(window, found.value - found.baseline, found.variance, served=found.served)
 
 
 def _differences(window: Window) -> pl.DataFrame:

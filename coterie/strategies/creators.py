@@ -21,6 +21,7 @@ from coterie.strategies.window import Array, Window
 CREATOR_GAIN = "gain_per_showing_of_creator"
 MOST_CREATORS = 300
 LEAST_AVOIDED = 0.1  # share of a creator's labelled showings from which on the creator counts as about such interests
+LEAST_LABELLED = 0.5  # share of a creator's showings that bear a label, below which nobody knows what they are about
 BY_CREATOR: dict[str, type[pl.DataType]] = OUTCOME_SCHEMA | {
     "creator_id": pl.String,
     "shown_to_others": pl.Float64,
@@ -36,7 +37,7 @@ class Creators:
         of_items: item_id, interest_id (the creator, in the place of the interest), weight: the labels of a window by
             creator.
         about: creator_id, interest_id (what most of their labelled showings are about), avoided (whether a part of them
-            is about interests that are never targeted); creators without a labelled showing are left out.
+            is about interests that are never targeted); creators of whose showings too few bear a label are left out.
     """
 
     of_items: pl.DataFrame
@@ -74,7 +75,8 @@ def by_creator(
     communities: pl.Series,
     *,
     members_on: date,
-    avoided: pl.Series,
+    allowed: pl.Series | None = None,
+    named: pl.Series | None = None,
     disclosure_k: int = MIN_USERS,
 ) -> ByCreator:
     """The gain of each community and creator in a window.
@@ -85,7 +87,8 @@ def by_creator(
         end: last day.
         communities: ids of the communities to measure.
         members_on: the day whose primary memberships count.
-        avoided: interests that are never targeted.
+        allowed: interests that may be targeted; None for all.
+        named: creators who are measured, whatever they reach and are about; None for those of `known_creators`.
         disclosure_k: least number of users that a number may rest on.
     """
     nothing = ByCreator(pl.DataFrame(schema=BY_CREATOR), None)
@@ -93,7 +96,7 @@ def by_creator(
         return nothing
     fewest = fewest_users(disclosure_k)
     engagement = days.engagement.filter(pl.col("day").is_between(start, end))
-    creators = known_creators(engagement, days.creators, days.labels, avoided, fewest)
+    creators = known_creators(engagement, days.creators, days.labels, allowed, fewest, named)
     window = days.window(start, end, communities, members_on=members_on, labels=creators.of_items)
     found = gains(window, fewest) if window.communities and window.interests else []
     if not found:
@@ -109,7 +112,12 @@ def by_creator(
 
 
 def known_creators(
-    engagement: pl.DataFrame, creators: pl.DataFrame, labels: pl.DataFrame, avoided: pl.Series, fewest: int
+    engagement: pl.DataFrame,
+    creators: pl.DataFrame,
+    labels: pl.DataFrame,
+    allowed: pl.Series | None,
+    fewest: int,
+    named: pl.Series | None = None,
 ) -> Creators:
     """The creators whose items most users were shown, with what they are about.
 
@@ -117,13 +125,15 @@ def known_creators(
         engagement: rows of the window: user_id, item_id, exposures.
         creators: item_id, creator_id.
         labels: item_id, interest_id, weight.
-        avoided: interests that are never targeted.
+        allowed: interests that may be targeted; None for all.
         fewest: users whom a creator must have reached.
+        named: creators to take instead, whatever they reach and are about.
     """
     shown = engagement.filter(pl.col("exposures") > 0).select("user_id", "item_id", "exposures")
     by_creator = shown.join(creators.drop_nulls().unique("item_id"), on="item_id", how="inner")
     reach = by_creator.group_by("creator_id").agg(users=pl.col("user_id").n_unique()).filter(pl.col("users") >= fewest)
     kept = reach.sort("users", "creator_id", descending=[True, False]).head(MOST_CREATORS)["creator_id"]
+    kept = kept if named is None else named
     by_item = by_creator.filter(pl.col("creator_id").is_in(kept.implode())).group_by("creator_id", "item_id")
     showings = by_item.agg(pl.col("exposures").sum()).sort("creator_id", "item_id")
     of_interest = (
@@ -133,7 +143,7 @@ def known_creators(
         .agg(mass=(pl.col("exposures") * pl.col("weight")).sum())
         .with_columns(
             part=pl.col("mass") / pl.col("mass").sum().over("creator_id"),
-            never=pl.col("interest_id").is_in(avoided.implode()),
+            never=pl.lit(False) if allowed is None else ~pl.col("interest_id").is_in(allowed.implode()),
         )
     )
     about = (
@@ -141,10 +151,17 @@ def known_creators(
         .group_by("creator_id", maintain_order=True)
         .agg(
             pl.col("interest_id").first(),
+            labelled=pl.col("mass").sum(),
             avoided=(pl.col("part") * pl.col("never")).sum() >= LEAST_AVOIDED,
         )
     )
-    items = showings.join(about.select("creator_id"), on="creator_id", how="semi")
+    whole = (
+        showings.group_by("creator_id").agg(shown=pl.col("exposures").sum()).join(about, on="creator_id", how="left")
+    )
+    if named is None:
+        whole = whole.filter(pl.col("labelled") >= LEAST_LABELLED * pl.col("shown"))
+    about = whole.sort("creator_id").select("creator_id", "interest_id", "avoided")
+    items = showings.join(about, on="creator_id", how="semi")
     return Creators(
         of_items=items.select("item_id", interest_id="creator_id", weight=pl.lit(1.0)).sort("item_id"), about=about
     )

@@ -22,7 +22,7 @@ import polars as pl
 from statsmodels.stats.power import NormalIndPower
 
 from coterie.strategies.bridges import bridges
-from coterie.strategies.candidates import MIN_ENGAGED, wanted
+from coterie.strategies.candidates import MIN_ENGAGED
 from coterie.strategies.creators import CREATOR_GAIN, by_creator
 from coterie.strategies.days import Days
 from coterie.strategies.outcome import ADOPTION, EXPOSURE, MIN_USERS, WINDOW_DAYS, fewest_users, measure
@@ -111,17 +111,22 @@ def plans_of_day(
     rows = days.engagement.filter(pl.col("day").is_between(start, day))
     here = sampled(primary["user_id"], days.share)
     supply = days.interest_daily.filter(pl.col("day").is_between(start, day))
-    outcomes = measure(window, supply, disclosure_k)
-    units = [unit_statistics(window, outcomes)]
-    of_bridges = bridges(window, wanted(outcomes), disclosure_k)
-    units.append(unit_statistics(window, of_bridges.with_columns(interest_id=TARGET_OF_BRIDGE)))
-    if strategies.filter(pl.col("status") == PROPOSED)["creator_id"].is_not_null().any():
-        none = pl.Series(dtype=pl.String)
-        found = by_creator(
-            days, start, day, cited["community_id"], members_on=day, avoided=none, disclosure_k=disclosure_k
-        )  # fmt: skip
-        if found.window is not None:
-            units.append(unit_statistics(found.window, found.outcomes.with_columns(interest_id="creator_id")))
+    units = [unit_statistics(window, measure(window, supply, disclosure_k))]
+    proposed = strategies.filter(pl.col("status") == PROPOSED)
+    between = proposed.filter(pl.col("other_community_id").is_not_null())
+    if between.height:
+        pairs = between.select("community_id", "interest_id", "other_community_id").unique()
+        found = unit_statistics(window, bridges(window, pairs, disclosure_k))
+        found = found.join(pairs, on=["community_id", "interest_id"]).with_columns(interest_id=TARGET_OF_BRIDGE)
+        units.append(found.select(list(UNIT_SCHEMA)))
+    named = proposed["creator_id"].drop_nulls().unique().sort()
+    if len(named):
+        of_creators = by_creator(
+            days, start, day, cited["community_id"], members_on=day, named=named, disclosure_k=disclosure_k
+        )
+        if of_creators.window is not None:
+            by_name = of_creators.outcomes.with_columns(interest_id="creator_id")
+            units.append(unit_statistics(of_creators.window, by_name))
     return plan(
         strategies=strategies,
         units=pl.concat(units),

@@ -8,7 +8,7 @@ Metrics, each a value for the members less a comparison value:
     share_of_engagement: share of their engagement strength that goes to the interest, less that share elsewhere.
     strength_per_exposure: strength per showing of the interest, less that of the others, so the feed's choices cancel.
     gain_per_showing: strength per showing of the interest, less that of a showing of what they are shown now.
-    loss_per_showing: the same, the other way round: what a showing brings that is taken from the interest.
+    loss_per_showing: strength per showing of what they are shown otherwise, less that of the interest.
     adoption: share of active users without earlier engagement who engage in the window, less that share elsewhere.
     demand_minus_supply: share of their engagement, less the interest's share of the items supplied.
 """
@@ -69,8 +69,8 @@ OUTCOME_SCHEMA: dict[str, type[pl.DataType]] = {
     "effective_users": pl.Float64,
     "effective_rows": pl.Float64,
     "cut_share": pl.Float64,  # of the weight of the members' showings, where they are weighted
-    "served_share": pl.Float64,  # gain_per_showing: share of the members' showings that the interest has
-    "showings": pl.Float64,  # gain_per_showing: all logged showings of the members
+    "served_share": pl.Float64,  # gains and losses: share of the members' showings that the interest has
+    "showings": pl.Float64,  # gains and losses: all logged showings of the members
     "label_confidence": pl.Float64,  # of the labels behind the members' engagement, null if labels have none
     "label_items": pl.Float64,  # effective number of items behind it
     "label_share": pl.Float64,  # of all the members' engagement, with items that bear any label
@@ -123,14 +123,15 @@ def measure(window: Window, supply: pl.DataFrame, disclosure_k: int = MIN_USERS)
         return pl.DataFrame(schema=OUTCOME_SCHEMA)
     on_offer = supply_of(window, supply)
     fewest = fewest_users(disclosure_k)
+    of_gain = gains(window, fewest)
     parts = [
         _share(window, fewest),
         _adoption(window, fewest),
         _gap(window, on_offer, fewest),
         *([_exposure(window, fewest)] if window.exposure is not None else []),
-        *gains(window, fewest),
+        *of_gain,
+        *map(_loss, of_gain),
     ]
-    parts += [_loss(frame) for frame in parts[-1:] if frame["metric"].eq(GAIN).any()]
     return pl.concat(parts).sort("community_id", "interest_id", "metric")
 
 
@@ -221,13 +222,21 @@ def gains(window: Window, fewest: int) -> list[pl.DataFrame]:
 
 
 def _loss(of_gain: pl.DataFrame) -> pl.DataFrame:
-    """The rows of gains, the other way round."""
+    """The rows of gains, the other way round: what is taken from an interest goes to what members are shown otherwise.
+
+    With s the interest's share of their showings, these bring (M - s R) / (1 - s), which is above R by (M - R) / (1 - s).
+    """
+    rest = pl.when(pl.col("served_share") < 1).then(1 - pl.col("served_share"))
+    loss = -pl.col("difference") / rest
     return of_gain.with_columns(
         metric=pl.lit(LOSS),
-        value="baseline",
+        value=pl.col("value") + loss,
         baseline="value",
-        difference=-pl.col("difference"),
-        popularity=-pl.col("popularity"),
+        unit_mean=pl.col("value") + loss,
+        difference=loss,
+        std_error=pl.col("std_error") / rest,
+        unit_sd=pl.col("unit_sd") / rest,
+        popularity=-pl.col("popularity") / rest,
     )
 
 

@@ -59,7 +59,11 @@ def placebo(window: Window, supply: pl.DataFrame, day: date, groups: int = PLACE
         if exposure is not None and exposure.basis != OBSERVATIONAL and exposure.feed is not None:
             gained = _column_means(metrics[EXPOSURE](random).ratio() - feed_mean(exposure.feed, random))
             parts.append(_placebo_rows(community, window.interests, GAIN, gained))
-            parts.append(_placebo_rows(community, window.interests, LOSS, -gained))
+            served = np.asarray((random @ exposure.feed.served).toarray())
+            showings = np.asarray(random @ exposure.feed.showings).reshape(-1, 1)
+            rest = 1 - _column_means(np.divide(served, showings, out=np.zeros(served.shape), where=showings > 0))
+            lost = np.divide(-gained, rest, out=np.full(len(rest), np.nan), where=rest > 0)
+            parts.append(_placebo_rows(community, window.interests, LOSS, lost))
     return pl.concat(parts).sort("community_id", "interest_id", "metric")
 
 

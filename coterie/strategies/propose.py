@@ -20,21 +20,19 @@ from scipy.stats import false_discovery_control, norm
 from coterie.strategies import wording
 from coterie.strategies.bridges import BRIDGE_GAIN, bridges
 from coterie.strategies.budget import within_budget
-from coterie.strategies.candidates import (
+from coterie.strategies.candidates import MIN_ENGAGED, candidates, wanted
+from coterie.strategies.change import CHANGE_SCHEMA, MOVE_SCHEMA, parts, weekly_change, weekly_move
+from coterie.strategies.creators import CREATOR_GAIN, by_creator
+from coterie.strategies.days import Days
+from coterie.strategies.kinds import (
     BOOST,
     BRIDGE,
     DIVERSIFY,
     EXPLORE,
     KINDS,
-    MIN_ENGAGED,
-    MOVES_SHOWINGS,
+    MOVING_KINDS,
     SEED_CREATORS,
-    candidates,
-    wanted,
 )
-from coterie.strategies.change import CHANGE_SCHEMA, MOVE_SCHEMA, parts, weekly_change, weekly_move
-from coterie.strategies.creators import CREATOR_GAIN, by_creator
-from coterie.strategies.days import Days
 from coterie.strategies.outcome import GAIN, LOSS, MIN_USERS, WINDOW_DAYS, measure
 from coterie.strategies.placebo import PLACEBO_SCHEMA, placebo
 from coterie.strategies.shrinkage import Z90, shrink
@@ -86,8 +84,8 @@ def strategies_of_day(
     cited = citable(communities, disclosure_k)["community_id"]
     window = days.window(start, day, cited, members_on=before)
     supply = days.interest_daily.filter(pl.col("day").is_between(start, day))
-    avoided = taxonomy.filter("sensitive")["interest_id"]
-    of_creators = by_creator(days, start, day, cited, members_on=before, avoided=avoided, disclosure_k=disclosure_k)
+    allowed = taxonomy.filter(~pl.col("sensitive"))["interest_id"]
+    of_creators = by_creator(days, start, day, cited, members_on=before, allowed=allowed, disclosure_k=disclosure_k)
     outcomes = measure(window, supply, disclosure_k)
     of_bridges = bridges(window, wanted(outcomes), disclosure_k)
     return propose(
@@ -117,12 +115,17 @@ def changes_of_day(*, day: date, days: Days, communities: pl.Series) -> Changes:
 
 
 def with_change(outcomes: pl.DataFrame, changes: Changes | None) -> pl.DataFrame:
-    """Outcomes with `change`, relative, and for gains `move` in its place; `share_rise` and `return_fall` of the interest."""
+    """Outcomes with `change`, relative, and for gains `move` in its place; and how its interest changed within the week."""
     changes = changes or Changes()
     moves = pl.col("metric").is_in(MOVED)
     joined = outcomes.join(changes.relative, on="community_id", how="left")
     return joined.join(changes.moves, on=["community_id", "interest_id"], how="left").with_columns(
-        change=pl.when(~moves).then("change"), move=pl.when(moves).then("move")
+        change=pl.when(~moves).then("change"),
+        # What is taken from an interest goes to the rest of the feed, which is further from it than the whole is.
+        move=pl.when(pl.col("metric") == LOSS)
+        .then(pl.col("move") / (1 - pl.col("served_share")))
+        .when(moves)
+        .then("move"),
     )
 
 
@@ -155,7 +158,8 @@ def propose(
         close_supply_gap: the interest's share of the members' engagement is above its share of supply, and above its
             share of the others' engagement: a gap that everybody feels is not repeated for each community.
         diversify: a showing of an interest that takes up a tenth of what members are shown, or more, brings less than
-            what they are shown otherwise, while within the week its share rose and what a showing of it brings fell.
+            what they are shown otherwise, while within the week its share rose and what a showing of it brings, against
+            the rest, fell by more than chance explains.
         seed_creators: members are shown less of a creator than others are, and a showing of what the creator makes
             brings more than what they are shown now.
         bridge: another community wants the same interest and is mostly shown other items of it, which bring more from
@@ -210,8 +214,13 @@ def propose(
 
 
 def strategy_id(kind: str, community_id: str, target: str) -> str:
-    """The same id whenever the same suggestion is made again; the target is that of TARGET."""
+    """The same id whenever the same suggestion is made again; the target is an interest, or that of a bridge."""
     return "s-" + hashlib.sha256(f"{kind}|{community_id}|{target}".encode()).hexdigest()[:12]
+
+
+def _public(row: Mapping[str, Any]) -> str:
+    """What the id is made of: of a creator the interest, as anybody could try out whose id gives a published one."""
+    return str(row["interest_id"] if row["creator_id"] is not None else row["target"])
 
 
 def _estimate(tested: pl.DataFrame) -> pl.DataFrame:
@@ -246,7 +255,7 @@ def _estimate(tested: pl.DataFrame) -> pl.DataFrame:
         dilution = np.ones(len(rows))
         # What moves showings moves those of what bears the label, so that is what its lower end is about. Others are
         # about the interest: labels that are wrong or missing make its share look smaller.
-        if kind not in MOVES_SHOWINGS:
+        if kind not in MOVING_KINDS:
             down, up, dilution = up, np.hypot(up, Z90 * missed[rows] * effect), confidence[rows]
         columns["effect_low"][rows] = effect - np.hypot(low, down) - bias[rows]
         above = effect + np.hypot(high, up)
@@ -283,9 +292,13 @@ def _pick(estimated: pl.DataFrame) -> pl.DataFrame:
     picked = (
         pl.concat([found, unknown.select(found.columns)])
         .with_columns(status=status)
-        .with_columns(withheld=pl.col("status") != PROPOSED)
+        .with_columns(
+            withheld=pl.col("status") != PROPOSED,
+            public=pl.when(pl.col("creator_id").is_null()).then("target").otherwise("interest_id"),
+        )
         .sort(*by_kind, "withheld", "effect_low", "target", descending=[False, False, False, True, False],
               nulls_last=True)
+        .unique([*by_kind, "public"], keep="first", maintain_order=True)  # of the creators of an interest, one
         .group_by(by_kind, maintain_order=True)
         .head(ROWS_PER_KIND)
         .with_columns(
@@ -303,7 +316,7 @@ def _row(day: date, row: Mapping[str, Any], tested: int, disclosure_k: int, shar
     known = row["why_not"] is None
     action = _action(row) if known and not row["sensitive"] else {"type": "none"}
     return {
-        "strategy_id": strategy_id(row["kind"], row["community_id"], row["target"]),
+        "strategy_id": strategy_id(row["kind"], row["community_id"], _public(row)),
         "kind": row["kind"],
         "community_id": row["community_id"],
         "interest_id": row["interest_id"],
@@ -404,7 +417,8 @@ def _evidence(day: date, row: Mapping[str, Any], tested: int, disclosure_k: int,
     if row["kind"] == DIVERSIFY:
         evidence |= {
             "share_rose_within_the_week": rounded(row["share_rise"]),
-            "strength_fell_within_the_week": rounded(row["return_fall"]),
+            "gain_fell_within_the_week": rounded(row["gain_fall"]),
+            "gain_fell_std_error": rounded(row["gain_fall_error"]),
         }
     if row["kind"] == BRIDGE:
         evidence |= {

@@ -14,14 +14,15 @@ from coterie.strategies.days import Days
 from coterie.strategies.intervention import of_what_moved
 from coterie.strategies.outcome import MIN_USERS, WINDOW_DAYS, measure
 from coterie.strategies.placebo import placebo
-from coterie.strategies.propose import MOVED, PROPOSED, TARGET
+from coterie.strategies.propose import LIFETIME, MOVED, PROPOSED, TARGET
 from coterie.strategies.shrinkage import Z90
 from coterie.tables import STRATEGIES, STRATEGY_SCORECARD
 
 HORIZONS = (7, 14)
-SHIPPED = STRATEGIES.schema | {"issued_on": pl.Date, "shipped_on": pl.Date}
+# Of what is scored in so many days, all was suggested in so many and this: it is shipped before it expires.
+ISSUED_BEFORE = LIFETIME.days + max(HORIZONS) - 2
+SHIPPED = STRATEGIES.schema | {"issued_on": pl.Date, "shipped_on": pl.Date, "held": pl.Boolean}
 OF_THE_FEED = tuple(metric for metric in MOVED if metric != BRIDGE_GAIN)  # against a showing of the whole feed
-NONE = pl.Series(dtype=pl.String)  # whom to avoid was decided when it was suggested
 _KEY = ["community_id", "target", "metric"]
 
 
@@ -47,37 +48,43 @@ def scorecard_of_day(
     horizon is a measure of its own, on the same footing as the prediction: seven days, adoption counted among those
     without engagement before that window.
 
-    What moves showings and was shipped on S changes what it was measured on. It is scored on its first and its second
-    week instead, for the members as of S - 1, by what the showings brought that moved (coterie.strategies.intervention).
+    What was shipped on S changes what it was measured on. It is scored on its first and its second week instead, for the
+    members as of S - 1, by what the showings brought that moved (coterie.strategies.intervention). Where its metric is not
+    that of showings of the whole feed, or it was taken back, nothing can be told: then it is not scored at all.
 
     Args:
         day: the day of scoring.
         days: engagement and interest_daily of day-6..day, user_interests of day-7, labels of the items, memberships of
             day-h for each horizon h.
         issued: STRATEGIES with day; those of day-7 and day-14 are used.
-        shipped: SHIPPED: the suggestions that were shipped by then, as they were issued, with the first day of the change.
+        shipped: SHIPPED: the suggestions that were ever shipped by then, as they were issued, with the first day of the
+            change and whether it still held on the day; some 20 days back suffice.
         disclosure_k: least number of users that a number may rest on.
 
     Returns:
         STRATEGY_SCORECARD, sorted by key.
     """
-    shipped = (pl.DataFrame(schema=SHIPPED) if shipped is None else shipped).filter(pl.col("metric").is_in(OF_THE_FEED))
+    shipped = pl.DataFrame(schema=SHIPPED) if shipped is None else shipped
     due: dict[int, pl.DataFrame] = {}
     found: dict[int, Measured] = {}
     for horizon in HORIZONS:
         made = day - timedelta(days=horizon)
-        moving = shipped.filter(pl.col("shipped_on").is_between(made, day))["strategy_id"]
+        # What was predicted on a week in which it was in force in part is neither one thing nor the other.
+        touched = shipped.filter(pl.col("shipped_on").is_between(made - timedelta(days=WINDOW_DAYS - 1), day))
         rows = issued.filter(
-            pl.col("day") == made, pl.col("status") == PROPOSED, ~pl.col("strategy_id").is_in(moving.implode())
-        ).drop("day")
+            pl.col("day") == made, pl.col("status") == PROPOSED,
+            ~pl.col("strategy_id").is_in(touched["strategy_id"].implode()),
+        ).drop("day")  # fmt: skip
         if rows.height:
             due[horizon], found[horizon] = rows, _measured(day, days, rows, made, disclosure_k)
     parts = [score(day=day, issued=due, found=found)]
     for in_force in HORIZONS:
         last_without = day - timedelta(days=in_force)
-        rows = shipped.filter(pl.col("shipped_on") == last_without + timedelta(days=1))
+        rows = shipped.filter("held", pl.col("shipped_on") == last_without + timedelta(days=1))
         if rows.height:
-            parts.append(score_shipped(in_force, rows, _measured(day, days, rows, last_without, disclosure_k)))
+            measured = _measured(day, days, rows, last_without, disclosure_k)
+            beside = shipped.filter("held", pl.col("shipped_on") <= day)
+            parts.append(score_shipped(in_force, rows, measured, beside))
     return STRATEGY_SCORECARD.conform(pl.concat(parts))
 
 
@@ -88,17 +95,17 @@ def _measured(day: date, days: Days, rows: pl.DataFrame, members_on: date, discl
     window = days.window(start, day, communities, members_on=members_on)
     supply = days.interest_daily.filter(pl.col("day").is_between(start, day))
     outcomes, placebos = [measure(window, supply, disclosure_k)], [placebo(window, supply, day)]
-    if rows["creator_id"].is_not_null().any():
+    named = rows["creator_id"].drop_nulls().unique().sort()
+    if len(named):
         of_creators = by_creator(
-            days, start, day, communities, members_on=members_on, avoided=NONE, disclosure_k=disclosure_k
+            days, start, day, communities, members_on=members_on, named=named, disclosure_k=disclosure_k
         )
         outcomes.append(of_creators.outcomes)
         placebos.append(of_creators.placebos(day))
-    if (of := rows.filter(pl.col("other_community_id").is_not_null())).height:
-        both = [
-            of.select(pl.col(c).alias("community_id"), "interest_id") for c in ("community_id", "other_community_id")
-        ]
-        outcomes.append(bridges(window, pl.concat(both).unique(), disclosure_k))
+    between = rows.filter(pl.col("other_community_id").is_not_null())
+    if between.height:
+        pairs = between.select("community_id", "interest_id", "other_community_id").unique()
+        outcomes.append(bridges(window, pairs, disclosure_k))
     return Measured(pl.concat(outcomes, how="diagonal"), pl.concat(placebos))
 
 
@@ -129,20 +136,27 @@ def score(*, day: date, issued: Mapping[int, pl.DataFrame], found: Mapping[int, 
     return STRATEGY_SCORECARD.conform(pl.concat(parts))
 
 
-def score_shipped(in_force: int, shipped: pl.DataFrame, found: Measured) -> pl.DataFrame:
-    """Score what was shipped, and moves showings, against what the showings brought that moved.
+def score_shipped(in_force: int, shipped: pl.DataFrame, found: Measured, beside: pl.DataFrame) -> pl.DataFrame:
+    """Score what was shipped against what the showings brought that moved.
 
     Args:
         in_force: days since the first on which people saw the change, that one included: the horizon.
         shipped: SHIPPED, rows of one first day.
         found: what was measured in the week that ends then.
+        beside: SHIPPED, all that was in force by then, these included.
 
     Returns:
-        STRATEGY_SCORECARD.
+        STRATEGY_SCORECARD; `not_scorable` what is not measured against a showing of the whole feed.
     """
     share = pl.col("evidence").str.json_path_match("$.share_of_showings_now").cast(pl.Float64)
     scored = _beside(shipped.with_columns(share_before=share), found)
-    return _judged(of_what_moved(scored).with_columns(horizon_days=pl.lit(in_force, pl.Int64)))
+    others = beside.join(shipped, on=["strategy_id", "shipped_on"], how="anti").select("community_id")
+    moved = of_what_moved(pl.concat([scored, others], how="diagonal")).filter(pl.col("strategy_id").is_not_null())
+    of_the_feed = pl.col("metric").is_in(OF_THE_FEED)
+    told = moved.with_columns(
+        pl.when(of_the_feed).then(pl.col("realised", "realised_error")), horizon_days=pl.lit(in_force, pl.Int64)
+    )
+    return _judged(told.with_columns(placebo=pl.when(pl.col("realised").is_not_null()).then("placebo")))
 
 
 def _beside(rows: pl.DataFrame, found: Measured) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 Belongs here: what each kind asks of a log. Does not belong here: whether a log that has it has enough of it (outcome).
 """
 
-from coterie.strategies.candidates import BRIDGE, DIVERSIFY, SEED_CREATORS
+from coterie.strategies.kinds import BRIDGE, DIVERSIFY, SEED_CREATORS
 
 _SHOWN = "an event type of the kind exposure"
 _COMPARABLE = "the column propensity or is_random"

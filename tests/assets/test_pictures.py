@@ -71,11 +71,17 @@ def test_both_pictures_are_drawn_and_verdicts_stand_in_words() -> None:
         assert pixels.shape[1] > 700
         assert (pixels != 255).any(axis=2).mean() > 0.02  # something is on it
     assert found["verdicts"].splitlines() == [
-        "- **Name of c-big**, about 60 members, is real: its members engage with one another's interests beyond chance."
-        " They engage with Coffee (3.2 times as much as everybody, 2.1 to 4.4).",
-        "- **Name of c-mid**, about 30 members, is weak: there is not enough evidence yet to say that it is more than "
-        "chance. They engage with Coffee (3.2 times as much as everybody, 2.1 to 4.4).",
+        "- **Name of c-big**, about 60 members. Real: Members share interests beyond chance. They engage with Coffee "
+        "(3.2 times as much as everybody, 2.1 to 4.4).",
+        "- **Name of c-mid**, about 30 members. Not sure yet: There is not enough evidence yet to say that it is more than "
+        "chance. It gets no suggestions. They engage with Coffee (3.2 times as much as everybody, 2.1 to 4.4).",
     ]
+
+
+def test_a_name_is_text_whatever_it_holds() -> None:
+    hostile = named(SIZES).with_columns(name=pl.lit("![](http://x)\n# <b>*"))
+    first = shown(communities=hostile)["verdicts"].splitlines()[0]
+    assert first.startswith("- **!\\[\\](http://x) \\# &lt;b&gt;\\***, about 60 members.")
 
 
 def test_who_is_too_few_changes_no_pixel() -> None:

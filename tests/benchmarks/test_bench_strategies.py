@@ -44,8 +44,8 @@ from benchmarks.strategy_truths import (
 )
 from benchmarks.worlds import Known, run_world, true_labels
 from coterie.simulate import Scenario
-from coterie.strategies.candidates import BOOST
 from coterie.strategies.days import Days
+from coterie.strategies.kinds import BOOST
 from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, measure
 from coterie.strategies.propose import PROPOSED
 from coterie.strategies.showings import exposed_rows

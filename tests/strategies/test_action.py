@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from strategies_world import DAY, full_graph, taxonomy, world
 
 from coterie.strategies.action import action_schema, told
-from coterie.strategies.candidates import KINDS
+from coterie.strategies.kinds import KINDS
 from coterie.strategies.propose import strategies_of_day
 
 CHECK = jsonschema.Draft202012Validator(action_schema())

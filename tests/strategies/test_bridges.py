@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from coterie.strategies.bridges import BRIDGE_GAIN, bridges
-from coterie.strategies.candidates import BRIDGE
 from coterie.strategies.days import Days
 from coterie.strategies.experiment import plans_of_day
+from coterie.strategies.kinds import BRIDGE
 from coterie.strategies.propose import PROPOSED, strategies_of_day, strategy_id
 from coterie.strategies.scorecard import scorecard_of_day
 from coterie.strategies.window import Window

@@ -199,7 +199,14 @@ def test_a_gain_is_widened_by_its_own_move() -> None:
     ]
     rows += [outcome("c0", i, EXPOSURE, evaluability="propensity") for i in ("d0.i00", "d0.i01")]
     moves = pl.DataFrame(
-        {"community_id": ["c0"], "interest_id": ["d0.i01"], "move": [0.05], "share_rise": [0.0], "return_fall": [0.0]}
+        {
+            "community_id": ["c0"],
+            "interest_id": ["d0.i01"],
+            "move": [0.05],
+            "share_rise": [0.0],
+            "gain_fall": [0.0],
+            "gain_fall_error": [0.1],
+        }
     )
     changes = Changes(relative=pl.DataFrame({"community_id": ["c0"], "change": [9.0]}), moves=moves)
     still, moved = proposed_from(outcomes(*rows), changes=changes).sort("interest_id").iter_rows(named=True)

@@ -9,10 +9,11 @@ import pytest
 from strategies_world import full_graph
 
 from coterie.strategies.action import told
-from coterie.strategies.candidates import MOST_SEEDS, SEED_CREATORS
+from coterie.strategies.candidates import MOST_SEEDS
 from coterie.strategies.creators import CREATOR_GAIN, MOST_CREATORS, by_creator, known_creators
 from coterie.strategies.days import Days
 from coterie.strategies.experiment import plans_of_day
+from coterie.strategies.kinds import SEED_CREATORS
 from coterie.strategies.propose import PROPOSED, strategies_of_day, strategy_id
 from coterie.strategies.scorecard import scorecard_of_day
 from coterie.tables import COMMUNITIES, INTEREST_DAILY, STRATEGIES, USER_GRAPH, USER_INTERESTS
@@ -28,7 +29,6 @@ TRUE_GAIN = MEMBERS[0] - float(np.dot(SHOWN_TO_MEMBERS, MEMBERS))
 INTERESTS = {"ada": "art", "bo": "bread", "cy": "cars"}
 TAXONOMY = pl.DataFrame({"interest_id": ["art", "bread", "cars"], "interest": ["Art", "Bread", "Cars"],
                          "sensitive": [False, False, False]})  # fmt: skip
-NONE = pl.Series(dtype=pl.String)
 REAL = pl.DataFrame(
     [{"community_id": "c", "parent_id": None, "level": 0, "users": USERS, "verdict": "real", "p_value": 0.001,
       "q_value": 0.001, "stability": 1.0, "name": "C", "summary": "C", "evidence": "{}", "tested_users": 50.0,
@@ -77,9 +77,9 @@ def week(seed: int, last: date = DAY, spread: float = 0.1) -> Days:
     )  # fmt: skip
 
 
-def measured(days: Days, avoided: pl.Series = NONE, **given: int) -> pl.DataFrame:
+def measured(days: Days) -> pl.DataFrame:
     ids = pl.Series(["c"])
-    return by_creator(days, START, DAY, ids, members_on=BEFORE, avoided=avoided, **given).outcomes.sort("creator_id")
+    return by_creator(days, START, DAY, ids, members_on=BEFORE).outcomes.sort("creator_id")
 
 
 def suggested(days: Days, taxonomy: pl.DataFrame = TAXONOMY) -> pl.DataFrame:
@@ -115,7 +115,7 @@ def test_intervals_hold_where_items_differ() -> None:
 def test_who_members_hardly_see_and_like_is_suggested_by_name_to_the_service_alone() -> None:
     row = suggested(week(2)).row(0, named=True)
     assert (row["creator_id"], row["interest_id"], row["status"]) == ("ada", "art", PROPOSED)
-    assert row["strategy_id"] == strategy_id(SEED_CREATORS, "c", "ada")
+    assert row["strategy_id"] == strategy_id(SEED_CREATORS, "c", "art")  # which tells nobody who it is
     assert json.loads(row["action"])["parameters"] == {"slots_per_100": 1}
     evidence = json.loads(row["evidence"])
     assert evidence["share_of_others_showings"] > evidence["share_of_showings_now"]
@@ -155,11 +155,21 @@ def test_a_tenth_of_sensitive_showings_is_enough_to_stay_out() -> None:
     )
     creators = pl.DataFrame({"item_id": ["a", "b"], "creator_id": ["x", "x"]})
     labels = pl.DataFrame({"item_id": ["a", "b"], "interest_id": ["art", "health"], "weight": [1.0, 1.0]})
-    health = pl.Series(["health"])
-    found = known_creators(shown, creators, labels, health, fewest=20).about
+    art = pl.Series(["art"])
+    found = known_creators(shown, creators, labels, art, fewest=20).about
     assert found.rows() == [("x", "art", True)]
     fewer = shown.filter(pl.int_range(pl.len()) < 95)  # six of 95
-    assert known_creators(fewer, creators, labels, health, fewest=20).about.rows() == [("x", "art", False)]
+    assert known_creators(fewer, creators, labels, art, fewest=20).about.rows() == [("x", "art", False)]
+
+
+def test_of_whom_too_little_is_labelled_nobody_knows_what_they_are_about() -> None:
+    shown = pl.DataFrame({"user_id": [f"u{n}" for n in range(100)], "item_id": ["a"] * 49 + ["b"] * 51, "exposures": 1})
+    creators = pl.DataFrame({"item_id": ["a", "b"], "creator_id": ["x", "x"]})
+    labels = pl.DataFrame({"item_id": ["a"], "interest_id": ["art"], "weight": [1.0]})
+    assert known_creators(shown, creators, labels, None, fewest=20).about.is_empty()
+    named = known_creators(shown, creators, labels, None, fewest=20, named=pl.Series(["x"]))
+    assert named.about.rows() == [("x", "art", False)]  # who was suggested is scored, whatever they are about by now
+    assert named.of_items.height == 2
 
 
 def test_creators_are_chosen_by_reach_and_few_users_are_none() -> None:
@@ -170,9 +180,9 @@ def test_creators_are_chosen_by_reach_and_few_users_are_none() -> None:
     shown = pl.DataFrame(rows, schema=["user_id", "item_id", "exposures"], orient="row")
     creators = pl.DataFrame({"item_id": [f"i{c}" for c in range(n)], "creator_id": [f"k{c}" for c in range(n)]})
     labels = pl.DataFrame({"item_id": creators["item_id"], "interest_id": "art", "weight": 1.0})
-    kept = set(known_creators(shown, creators, labels, NONE, fewest=20).about["creator_id"])
+    kept = set(known_creators(shown, creators, labels, None, fewest=20).about["creator_id"])
     assert kept == {f"k{c}" for c in np.argsort(-reach)[:MOST_CREATORS]}
-    few = set(known_creators(shown, creators, labels, NONE, fewest=n).about["creator_id"])
+    few = set(known_creators(shown, creators, labels, None, fewest=n).about["creator_id"])
     assert few == {f"k{c}" for c in range(n) if reach[c] >= n}
     assert MOST_SEEDS < MOST_CREATORS
 

@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 
 from coterie.strategies.days import Days
 from coterie.strategies.intervention import of_what_moved
-from coterie.strategies.outcome import GAIN, LOSS, SHARE
+from coterie.strategies.outcome import GAIN, SHARE
 from coterie.strategies.propose import PROPOSED
 from coterie.strategies.scorecard import SHIPPED, scorecard_of_day
 from coterie.tables import INTEREST_DAILY, STRATEGIES, USER_INTERESTS
@@ -66,7 +66,7 @@ def shipped(**changes: object) -> pl.DataFrame:
         "strategy_id": "s", "kind": "boost_interest", "community_id": "c", "interest_id": "art", "metric": GAIN,
         "effect": TRUE_GAIN, "std_error": 0.02, "evaluability": "random_exposure", "status": PROPOSED,
         "evidence": json.dumps({"share_of_showings_now": 1 / 3}), "issued_on": FIRST - timedelta(days=1),
-        "shipped_on": FIRST,
+        "shipped_on": FIRST, "held": True,
     }  # fmt: skip
     return pl.DataFrame([usual | changes], schema=SHIPPED)
 
@@ -78,27 +78,40 @@ def card(days: Days, of: pl.DataFrame, issued: pl.DataFrame = NOTHING, day: date
     return scorecard_of_day(day=day, days=days, issued=issued, shipped=of)
 
 
-@given(st.floats(0, 0.9), st.floats(0, 0.8), st.floats(0, 1), st.floats(0, 1))
+def in_force(*rows: dict[str, object]) -> pl.DataFrame:
+    usual: dict[str, object] = {"kind": "boost_interest", "community_id": "c", "realised": 0.2, "realised_error": 0.1,
+                                "served_share": 0.3, "share_before": 0.1}  # fmt: skip
+    return of_what_moved(pl.DataFrame([usual | row for row in rows]))
+
+
+@given(st.floats(0, 0.9), st.floats(0.01, 0.8), st.floats(0, 1), st.floats(0, 1))
 def test_what_moved_is_what_was_measured_over_the_share_that_gave_way(
     before: float, moved: float, of_it: float, otherwise: float
 ) -> None:
     was = before * of_it + (1 - before) * otherwise  # strength of a showing, before
     now = was + moved * (of_it - was)
-    measured = pl.DataFrame(
-        {"realised": [of_it - now], "realised_error": [0.1], "popularity": [0.0], "placebo": [None],
-         "served_share": [before + moved * (1 - before)], "share_before": [before]},
-        schema_overrides={"placebo": pl.Float64},
-    )  # fmt: skip
-    found = of_what_moved(measured)
+    found = in_force({"realised": of_it - now, "share_before": before, "served_share": before + moved * (1 - before)})
     assert found["realised"].item() == pytest.approx(of_it - was, abs=1e-9)
     assert found["realised_error"].item() == pytest.approx(0.1 / (1 - moved))
-    assert found["placebo"].item() is None
 
 
-def test_a_target_that_is_all_that_is_shown_cannot_be_scored() -> None:
-    rows = {"realised": [0.0], "realised_error": [0.1], "popularity": [0.0], "placebo": [0.0], "served_share": [1.0],
-            "share_before": [0.5]}  # fmt: skip
-    assert of_what_moved(pl.DataFrame(rows))["realised"].item() is None
+def test_a_loss_is_as_it_was_measured() -> None:
+    found = in_force({"kind": "diversify", "served_share": 0.1, "share_before": 0.3})
+    assert found.select("realised", "realised_error").row(0) == (0.2, 0.1)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [{"served_share": 0.1}, {"served_share": 0.05}, {"served_share": 1.0}, {"served_share": None},
+     {"kind": "diversify", "served_share": 0.3, "share_before": 0.1}],
+)  # fmt: skip
+def test_where_nothing_tells_that_it_moved_there_is_no_score(row: dict[str, object]) -> None:
+    assert in_force(row).select("realised", "realised_error").row(0) == (None, None)
+
+
+def test_where_two_move_showings_of_one_community_nobody_knows_whose_doing_it_was() -> None:
+    assert in_force({}, {})["realised"].to_list() == [None, None]
+    assert None not in in_force({}, {"community_id": "d"})["realised"].to_list()
 
 
 def test_intervals_hold_while_a_quarter_of_the_showings_move() -> None:
@@ -110,17 +123,9 @@ def test_intervals_hold_while_a_quarter_of_the_showings_move() -> None:
     assert 0.80 <= (np.abs(off) <= 1.645).mean() <= 0.99
 
 
-def test_a_loss_is_scored_by_the_same_rule() -> None:
-    """A quarter of the showings was given to cars, of all things; taking one back gains what was lost."""
-    days = week(7)
-    found = card(days, shipped(kind="diversify", metric=LOSS, interest_id="bread")).row(0, named=True)
-    gained = card(days, shipped(interest_id="bread")).row(0, named=True)
-    assert found["realised"] == pytest.approx(-gained["realised"])
-
-
 def test_it_is_scored_in_its_first_and_second_week_and_no_longer_as_a_prediction() -> None:
     days, on = week(5), shipped()
-    issued = on.drop("issued_on", "shipped_on").with_columns(day=pl.lit(DAY - timedelta(days=7)))
+    issued = on.drop("issued_on", "shipped_on", "held").with_columns(day=pl.lit(DAY - timedelta(days=7)))
     found = card(days, on, issued)
     assert found.select("strategy_id", "shipped_on", "horizon_days", "verdict").rows() == [("s", FIRST, 7, "hit")]
     assert found["predicted"].item() == pytest.approx(TRUE_GAIN)
@@ -135,8 +140,18 @@ def test_it_is_scored_in_its_first_and_second_week_and_no_longer_as_a_prediction
     assert_frame_equal(card(days, not_yet, issued), as_predicted)
 
 
-def test_what_moves_no_showings_is_scored_as_if_nobody_had_shipped_it() -> None:
+def test_what_is_of_another_measure_or_was_taken_back_is_not_scored_as_if_nobody_had_shipped_it() -> None:
     on = shipped(metric=SHARE, evaluability="observational")
-    issued = on.drop("issued_on", "shipped_on").with_columns(day=pl.lit(DAY - timedelta(days=7)))
+    issued = on.drop("issued_on", "shipped_on", "held").with_columns(day=pl.lit(DAY - timedelta(days=7)))
     found = card(week(5), on, issued)
-    assert found.select("horizon_days", "shipped_on").rows() == [(7, None)]
+    assert found.select("horizon_days", "shipped_on", "verdict").rows() == [(7, FIRST, "not_scorable")]
+    assert card(week(5), shipped().with_columns(held=pl.lit(False)), issued).is_empty()
+
+
+def test_what_was_suggested_on_a_week_in_part_in_force_is_left_out() -> None:
+    made = FIRST + timedelta(days=3)
+    again = shipped().drop("issued_on", "shipped_on", "held").with_columns(day=pl.lit(made))
+    days = week(6, made + timedelta(days=1))
+    assert card(days, shipped(), again, made + timedelta(days=7)).is_empty()
+    long_ago = shipped(shipped_on=made - timedelta(days=7))
+    assert card(days, long_ago, again, made + timedelta(days=7)).height == 1

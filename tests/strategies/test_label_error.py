@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from strategies_world import INTERESTS
 from test_propose import outcome, outcomes, proposed_from
 
-from coterie.strategies.candidates import BOOST, CLOSE_GAP
+from coterie.strategies.kinds import BOOST, CLOSE_GAP
 from coterie.strategies.label_error import CORRELATION, FEWEST_ITEMS, WHY_NOT, label_error, label_missed
 from coterie.strategies.outcome import EXPOSURE, GAIN, GAP, SHARE
 from coterie.strategies.propose import PROPOSED

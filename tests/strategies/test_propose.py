@@ -16,8 +16,9 @@ from scipy.stats import false_discovery_control, norm
 from statsmodels.stats.multitest import multipletests
 from strategies_world import DAY, INTERESTS, World, full_graph, taxonomy, world
 
-from coterie.strategies.candidates import BOOST, CLOSE_GAP, EXPLORE, MIN_ENGAGED
+from coterie.strategies.candidates import MIN_ENGAGED
 from coterie.strategies.days import Days
+from coterie.strategies.kinds import BOOST, CLOSE_GAP, EXPLORE
 from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, MIN_USERS, OUTCOME_SCHEMA, SHARE
 from coterie.strategies.propose import (
     PROPOSED,

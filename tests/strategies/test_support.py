@@ -2,7 +2,7 @@
 
 import itertools
 
-from coterie.strategies.candidates import BRIDGE, DIVERSIFY, SEED_CREATORS
+from coterie.strategies.kinds import BRIDGE, DIVERSIFY, SEED_CREATORS
 from coterie.strategies.support import lacking
 
 

@@ -32,7 +32,7 @@ def home(tmp_path: Path) -> Path:
         "strategy_id": "s-1", "community_id": "c1", "interest_id": "d.i", "action": json.dumps(action), "name": "Cats",
         "status": "proposed", "kind": "boost_interest", "community": "Cats", "interest": "Tea", "metric": "gain_per_showing",
         "evaluability": "observational", "verdict": "real", "users_rounded": 40, "summary": "s",
-        "expires_on": date(2024, 5, 15),
+        "expires_on": date(2024, 5, 15), "effect": 0.1,
     }  # fmt: skip
     for name in ("strategies", "mart_strategy_board", "mart_community_day", "mart_interest_trends"):
         schema = TABLES[name].schema
@@ -46,7 +46,7 @@ def test_a_day_is_exported_with_what_was_decided(home: Path, tmp_path: Path) -> 
     told = coterie(home, "decide", "s-1", "shipped", "--on", "2024-05-01", "--note", "in the app")
     assert told.stdout == (
         "s-1 (boost_interest, d.i, suggested on 2024-05-01): shipped on 2024-05-01.\n"
-        "It is scored on 2024-05-07 and 2024-05-14, by what the showings brought that moved.\n"
+        "It is scored on 2024-05-07 and 2024-05-14, by what showings of it bring while it is in force.\n"
     ), told.stderr
     to = tmp_path / "out"
     formats = [part for name in ("csv", "json", "xlsx", "pptx", "ppttc", "power-bi") for part in ("--format", name)]

@@ -9,8 +9,8 @@ cards as (
             / sqrt(power(card.realised_error, 2) + power(issued.std_error, 2)) as distance
     from strategy_scorecard as card
     inner join strategies as issued on card.strategy_id = issued.strategy_id and card.issued_on = issued.day
-    where card.day between $day - 27 and $day and card.verdict <> 'not_scorable'
-      and issued.day between $day - 41 and $day
+    where card.day between $day - 27 and $day and card.verdict <> 'not_scorable' and card.shipped_on is null
+      and issued.day between $day - 53 and $day
 ),
 
 counts as (

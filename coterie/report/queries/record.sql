@@ -1,7 +1,7 @@
--- Track record of four weeks by kind of suggestion and by days until it was measured; Wilson's 90 % interval. Means are
+-- Track record of four weeks, of what nobody shipped, by kind of suggestion and by days until it was measured; Wilson's 90 % interval. Means are
 -- rounded to half a point.
 with kinds as (
-    select distinct day, strategy_id, kind from strategies where day between $day - 41 and $day
+    select distinct day, strategy_id, kind from strategies where day between $day - 53 and $day
 ),
 
 sums as (
@@ -15,7 +15,7 @@ sums as (
         avg(card.placebo) as placebo
     from strategy_scorecard as card
     left join kinds on card.strategy_id = kinds.strategy_id and card.issued_on = kinds.day
-    where card.day between $day - 27 and $day and card.verdict <> 'not_scorable'
+    where card.day between $day - 27 and $day and card.verdict <> 'not_scorable' and card.shipped_on is null
     group by grouping sets ((coalesce(kinds.kind, 'unknown'), card.horizon_days), ())
 )
 
