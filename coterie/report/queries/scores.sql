@@ -1,4 +1,4 @@
--- Earlier suggestions measured again over four weeks: what was predicted, as it was told then, and what came. Outcomes
+-- Earlier suggestions that nobody shipped, measured again over four weeks: what was predicted, as it was told then, and what came. Outcomes
 -- are rounded to between a fifth and a half of their standard error, as the marts do.
 with cards as (
     select
@@ -6,7 +6,7 @@ with cards as (
         realised_error / 2 as half,
         power(10.0, floor(log10(nullif(realised_error / 2, 0)))) as unit
     from strategy_scorecard
-    where day between $day - 27 and $day and verdict <> 'not_scorable'
+    where day between $day - 27 and $day and verdict <> 'not_scorable' and shipped_on is null
 ),
 
 steps as (
