@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from coterie.errors import CoterieError
@@ -342,13 +343,20 @@ def _sampler(
 def _rows(table: str, files: Sequence[Path]) -> str:
     """Select `day` and a table's columns from its files; with no files, the same columns and no rows."""
     schema = TABLES[table].schema
-    if any(set(schema) <= set(pq.read_schema(file).names) for file in reversed(files)):
+    if any(_has(file, schema) for file in reversed(files)):
         return (
             f"select day, {', '.join(schema)} from read_parquet({_listed(files)}, hive_partitioning = true, "
             "hive_types = {'day': date}, union_by_name = true)"
         )
     # All of them were published before a column was added.
     return rows_by_day(TABLES[table], _listed(files) if files else None)
+
+
+def _has(file: Path, columns: Iterable[str]) -> bool:
+    try:
+        return set(columns) <= set(pq.read_schema(file).names)
+    except pa.ArrowInvalid:
+        return True  # the engine says what is wrong with it
 
 
 def _listed(files: Sequence[Path]) -> str:

@@ -22,7 +22,8 @@ from coterie.engagement import engagement
 from coterie.errors import CoterieError
 from coterie.labels.gold_quality import RATES, corrected
 from coterie.tables import TABLES, Table
-from resources.dbt import SQL_TYPES, Dbt, DbtBuild, DbtError
+from resources.dbt import Dbt, DbtBuild, DbtError
+from resources.lake import SQL_TYPES
 from tests.test_engagement import logs
 
 PROJECT = Path(__file__).parent.parent / "dbt_project"
