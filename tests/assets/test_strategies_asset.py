@@ -1,6 +1,6 @@
 """What the assets of suggestions read of a week that is more than may be read."""
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,8 +9,10 @@ import polars as pl
 import pytest
 
 import assets.strategies as asset
+from coterie.strategies.decisions import Decision
 from coterie.strategies.sample import sampled
 from coterie.tables import TABLES
+from resources.decisions import DecisionLog
 from resources.lake import Lake
 from resources.warehouse import Warehouse
 
@@ -49,3 +51,26 @@ def test_only_users_of_the_sample_are_read(tmp_path: Path, monkeypatch: pytest.M
     some = set(sampled(pl.Series(USERS), 0.25))
     assert 0 < len(some) < 30
     assert read() == (0.25, some, some, 60)
+
+
+def test_what_was_shipped_is_read_as_it_was_issued_and_no_further_back_than_a_score_asks(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "home")
+    row = {"kind": "boost_interest", "effect": 0.1, "status": "proposed", "expires_on": DAY + timedelta(days=14)}
+    rows = [row | {"strategy_id": name} for name in ("held", "back", "late", "old")]
+    put(lake, "strategies", [*rows, row | {"strategy_id": "withheld", "status": "withheld: sensitive interest"}])
+    log = DecisionLog(lake.home)
+    first = DAY + timedelta(days=2)
+    for name, word, on in (
+        ("held", "shipped", first), ("back", "shipped", first), ("back", "rejected", first + timedelta(days=3)),
+        ("late", "shipped", DAY + timedelta(days=14)), ("withheld", "shipped", first), ("old", "shipped", DAY),
+    ):  # fmt: skip
+        log.add(Decision(name, word, on, DAY, ""))
+    now = DAY + timedelta(days=21)  # 20 days are looked back
+    found = asset._shipped(lake, now).sort("strategy_id")
+    assert found.select("strategy_id", "issued_on", "shipped_on", "held").rows() == [
+        ("back", DAY, first, False), ("held", DAY, first, True)
+    ]  # fmt: skip
+    assert asset._shipped(lake, first).filter("held").height == 3  # taken back later, and what was shipped before
+    assert asset._shipped(Lake(tmp_path / "other"), now).is_empty()
+    lake.partition("strategies", DAY).unlink()
+    assert asset._shipped(lake, now).is_empty()  # a deleted day stops nothing

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 from coterie.errors import MissingDayError
 from coterie.sources.items import with_hashes
 from coterie.tables import COMMUNITIES, INTEREST_GRAPH, QUARANTINE, RAW_ITEMS, TABLES, USER_GRAPH, Table
+from resources.dbt import _rows
 from resources.lake import Lake, own_folder
+from resources.persons import named_in
 
 DAY = date(2024, 5, 1)
 
@@ -227,3 +229,21 @@ def test_days_from_before_a_column_was_added_stay_readable(tmp_path: Path) -> No
     lake.refresh_views()
     with duckdb.connect(str(tmp_path / "coterie.duckdb"), read_only=True) as connection:
         assert connection.sql("select source, weight from user_graph").fetchall() == [("a", None)]
+
+
+def test_a_day_from_before_a_column_was_added_shows_it_as_null(tmp_path: Path) -> None:
+    lake, table, day = Lake(tmp_path / "home"), TABLES["strategy_scorecard"], date(2024, 5, 1)
+    row = {"strategy_id": "s", "issued_on": day, "horizon_days": 7, "predicted": 0.1, "verdict": "not_scorable"}
+    frame = pl.DataFrame([{c: row.get(c) for c in table.schema}], schema=table.schema)
+    for on in (day, day + timedelta(days=1)):
+        with lake.stage(table, on, frame) as staged:
+            lake.publish(staged)
+    path = lake.partition(table.name, day)
+    pl.read_parquet(path, hive_partitioning=False).drop("shipped_on").write_parquet(path)
+    assert lake.read(table.name, day).equals(frame)
+    assert lake.read_days(table.name, day, day + timedelta(days=1)).drop("day").equals(pl.concat([frame, frame]))
+    assert named_in(TABLES["strategies"], TABLES["strategies"].empty().drop("creator_id"), frozenset({"u"})).is_empty()
+    # Also where every day is from before.
+    found = duckdb.sql(_rows(table.name, [path])).pl()
+    assert found.columns == ["day", *table.schema]
+    assert found["shipped_on"].to_list() == [None]
