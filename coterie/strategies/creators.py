@@ -61,10 +61,7 @@ class ByCreator:
         """PLACEBO_SCHEMA, the creator in the place of the interest."""
         if self.window is None:
             return pl.DataFrame(schema=PLACEBO_SCHEMA)
-        nothing = pl.DataFrame(
-            schema={"day": pl.Date, "interest_id": pl.String, "supply": pl.Float64, "items": pl.Int64}
-        )
-        found = placebo(self.window, nothing, day)
+        found = placebo(self.window, None, day)
         return found.filter(pl.col("metric") == GAIN).with_columns(metric=pl.lit(CREATOR_GAIN))
 
 

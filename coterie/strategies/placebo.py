@@ -21,12 +21,12 @@ PLACEBO_SCHEMA: dict[str, type[pl.DataType]] = {
 }
 
 
-def placebo(window: Window, supply: pl.DataFrame, day: date, groups: int = PLACEBO_GROUPS) -> pl.DataFrame:
+def placebo(window: Window, supply: pl.DataFrame | None, day: date, groups: int = PLACEBO_GROUPS) -> pl.DataFrame:
     """The same differences for random groups of active users, as large as each community's active membership.
 
     Args:
         window: the window.
-        supply: as for `measure`.
+        supply: as for `measure`; None for gains and losses alone.
         day: with the community's id, the seed.
         groups: random groups a community.
 
@@ -35,9 +35,10 @@ def placebo(window: Window, supply: pl.DataFrame, day: date, groups: int = PLACE
     """
     active = np.flatnonzero(window.total > 0)
     sizes = np.asarray((window.members @ sparse.csr_array((window.total > 0).astype(float)[:, None])).toarray()).ravel()
-    offered = supply_of(window, supply).share if window.interests else np.zeros(0)
+    offered = supply_of(window, supply).share if window.interests and supply is not None else np.zeros(0)
     metrics = metric_sums(window)
-    whole = {name: sums(window.everyone()) for name, sums in metrics.items()}
+    compared = metrics if supply is not None else {}
+    whole = {name: sums(window.everyone()) for name, sums in compared.items()}
     parts = [pl.DataFrame(schema=PLACEBO_SCHEMA)]
     for community, size in zip(window.communities, sizes.astype(int), strict=True):
         if not 0 < size < len(active) or not window.interests:
@@ -47,7 +48,7 @@ def placebo(window: Window, supply: pl.DataFrame, day: date, groups: int = PLACE
         drawn = np.concatenate([np.sort(rng.choice(active, size=size, replace=False)) for _ in range(groups)])
         cells = (np.ones(len(drawn)), (np.repeat(np.arange(groups), size), drawn))
         random = sparse.csr_array(cells, shape=(groups, len(window.users)))
-        for metric, sums in metrics.items():
+        for metric, sums in compared.items():
             inside = sums(random)
             outside = whole[metric].minus(inside).ratio()
             difference = _column_means(inside.ratio() - outside)

@@ -82,23 +82,32 @@ def strategies_of_day(
     """
     start, before = day - timedelta(days=WINDOW_DAYS - 1), day - timedelta(days=WINDOW_DAYS)
     cited = citable(communities, disclosure_k)["community_id"]
-    window = days.window(start, day, cited, members_on=before)
     supply = days.interest_daily.filter(pl.col("day").is_between(start, day))
-    allowed = taxonomy.filter(~pl.col("sensitive"))["interest_id"]
-    of_creators = by_creator(days, start, day, cited, members_on=before, allowed=allowed, disclosure_k=disclosure_k)
+    # First, so that no two windows are held at a time.
+    by_name, beside_names = _of_creators(days, start, day, cited, taxonomy, disclosure_k)
+    window = days.window(start, day, cited, members_on=before)
     outcomes = measure(window, supply, disclosure_k)
     of_bridges = bridges(window, wanted(outcomes), disclosure_k)
     return propose(
         day=day,
         communities=communities,
-        outcomes=pl.concat([outcomes, of_creators.outcomes, of_bridges], how="diagonal"),
-        placebos=pl.concat([placebo(window, supply, day), of_creators.placebos(day)]),
+        outcomes=pl.concat([outcomes, by_name, of_bridges], how="diagonal"),
+        placebos=pl.concat([placebo(window, supply, day), beside_names]),
         changes=changes_of_day(day=day, days=days, communities=cited),
         interest_graph=interest_graph,
         taxonomy=taxonomy,
         disclosure_k=disclosure_k,
         share=days.share,
     )
+
+
+def _of_creators(
+    days: Days, start: date, day: date, communities: pl.Series, taxonomy: pl.DataFrame, disclosure_k: int
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Outcomes by creator, and what the same is for random groups."""
+    allowed, before = taxonomy.filter(~pl.col("sensitive"))["interest_id"], start - timedelta(days=1)
+    found = by_creator(days, start, day, communities, members_on=before, allowed=allowed, disclosure_k=disclosure_k)
+    return found.outcomes, found.placebos(day)
 
 
 def changes_of_day(*, day: date, days: Days, communities: pl.Series) -> Changes:

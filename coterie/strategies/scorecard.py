@@ -92,9 +92,7 @@ def _measured(day: date, days: Days, rows: pl.DataFrame, members_on: date, discl
     """What the week that ends on the day says of suggestions, for the members of a day."""
     start = day - timedelta(days=WINDOW_DAYS - 1)
     communities = pl.concat([rows["community_id"], rows["other_community_id"]]).drop_nulls().unique().sort()
-    window = days.window(start, day, communities, members_on=members_on)
-    supply = days.interest_daily.filter(pl.col("day").is_between(start, day))
-    outcomes, placebos = [measure(window, supply, disclosure_k)], [placebo(window, supply, day)]
+    outcomes, placebos = [], []
     named = rows["creator_id"].drop_nulls().unique().sort()
     if len(named):
         of_creators = by_creator(
@@ -102,6 +100,11 @@ def _measured(day: date, days: Days, rows: pl.DataFrame, members_on: date, discl
         )
         outcomes.append(of_creators.outcomes)
         placebos.append(of_creators.placebos(day))
+        del of_creators  # so that no two windows are held at a time
+    window = days.window(start, day, communities, members_on=members_on)
+    supply = days.interest_daily.filter(pl.col("day").is_between(start, day))
+    outcomes.append(measure(window, supply, disclosure_k))
+    placebos.append(placebo(window, supply, day))
     between = rows.filter(pl.col("other_community_id").is_not_null())
     if between.height:
         pairs = between.select("community_id", "interest_id", "other_community_id").unique()
