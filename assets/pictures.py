@@ -61,7 +61,9 @@ def drawn(
     known = pl.concat([c.select("community_id", "name") for c in (communities, before) if c is not None])
     found: dict[str, Any] = {
         name: dg.MetadataValue.md(f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})")
-        for name, png in pictures(day, answers, known.unique("community_id", keep="first"), disclosure_k).items()
+        for name, png in pictures(
+            day, answers, known.unique("community_id", keep="first"), taxonomy, disclosure_k
+        ).items()
     }
     if told.height:
         found["verdicts"] = dg.MetadataValue.md(_verdicts(told, answers["wants"], taxonomy))

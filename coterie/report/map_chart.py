@@ -17,6 +17,7 @@ from coterie.report.texts import Texts
 
 VERDICTS = {"real": (BLUE, "circle"), "weak": (GREY, "square"), "artefact": (ORANGE, "triangle-up")}
 LEAST_EXTENT = 1.0  # of the map, in the unit of its places
+STILL_LIMIT = 230  # pixels of a name where nobody can zoom in
 LINES_EACH = 2  # lines of the map from each community, to those that share most with it
 
 
@@ -52,14 +53,14 @@ def community_map(facts: DayFacts, t: Texts, *, still: bool = False) -> Spec | N
     ]
     if still:
         for node, row in zip(nodes, at.values(), strict=True):
-            node["label"] += f"\n{row['users_rounded']:,}: {node['wants'].split(', ')[0]}"
+            node["label"] += f"\n{row['users_rounded']:,}: {(wants.get(str(node['id'])) or [t('none')])[0]}"
     lines = [
         {"x": at[a]["x"], "y": at[a]["y"], "x2": at[b]["x"], "y2": at[b]["y"], "overlap": overlap, "words": ""}
         for a, b, overlap in _nearest(facts["neighbours"], set(at))
     ]
     x, y = (
         getattr(alt, axis.upper())(
-            f"{axis}:Q", axis=None, scale=alt.Scale(domain=_extent(at.values(), axis), nice=False)
+            f"{axis}:Q", axis=None, scale=alt.Scale(domain=_extent(at.values(), axis, still), nice=False)
         )
         for axis in ("x", "y")
     )
@@ -89,16 +90,16 @@ def community_map(facts: DayFacts, t: Texts, *, still: bool = False) -> Spec | N
     ).add_params(query, view)  # fmt: skip
     names = base.mark_text(
         baseline="top", fontSize=alt.expr(f"{room} < 55 ? 0 : 12"), lineHeight=13, lineBreak="\n",
-        limit=alt.expr(f"max(55, {room})"), dy=alt.expr(f"{pixels} + 2"), cursor="pointer",
+        limit=STILL_LIMIT if still else alt.expr(f"max(55, {room})"), dy=alt.expr(f"{pixels} + 2"), cursor="pointer",
     ).encode(
         x=x, y=y, text="label:N", opacity=alt.condition(found, alt.value(1), alt.value(0.12)),
     )  # fmt: skip
     return spec_of(alt.layer(rules, circles, names), height=540 if len(nodes) <= 15 else 720)
 
 
-def _extent(rows: Collection[Mapping[str, Any]], axis: str) -> list[float]:
+def _extent(rows: Collection[Mapping[str, Any]], axis: str, still: bool) -> list[float]:
     """From the edge of the first circle to that of the last; the page widens one axis so that circles stay round."""
-    low = min(row[axis] - row["radius"] for row in rows) - NAME_HEIGHT
+    low = min(row[axis] - row["radius"] for row in rows) - NAME_HEIGHT * (1.6 if still else 1)
     high = max(row[axis] + row["radius"] for row in rows) + 0.02
     # One or two communities do not fill the whole map.
     spare = max(0.0, LEAST_EXTENT - (high - low)) / 2

@@ -10,7 +10,7 @@ from datetime import date
 import polars as pl
 import vl_convert
 
-from coterie.report.facts import FACTS, DayFacts
+from coterie.report.facts import FACTS, DayFacts, names_of
 from coterie.report.map_chart import community_map
 from coterie.report.marks import Spec
 from coterie.report.river_chart import movement
@@ -21,7 +21,7 @@ NEEDED = ("communities", "neighbours", "wants", "moves")  # facts that the pictu
 
 
 def pictures(
-    day: date, frames: Mapping[str, pl.DataFrame], called: pl.DataFrame, disclosure_k: int
+    day: date, frames: Mapping[str, pl.DataFrame], called: pl.DataFrame, taxonomy: pl.DataFrame, disclosure_k: int
 ) -> dict[str, bytes]:
     """PNG by name: `map`, and `river` where somebody moved or stayed since the day before.
 
@@ -29,10 +29,11 @@ def pictures(
         day: the day.
         frames: the answers of NEEDED, facts of the report.
         called: community_id and name of the communities of the day and of the day before.
+        taxonomy: interest_id, interest.
         disclosure_k: the least number of users that was told of.
     """
     others = {name: pl.DataFrame() for name in FACTS}
-    facts = DayFacts(day, "", {**others, **frames, "history": called}, disclosure_k)
+    facts = DayFacts(day, "", {**others, **frames, "history": called}, disclosure_k, names_of(taxonomy, "en"))
     # Whether a machine has fonts for other languages, nobody knows; the tables' own names are English.
     t = Texts("en", html=False)
     drawn = {"map": community_map(facts, t, still=True), "river": movement(facts["moves"], facts, t)}
