@@ -42,6 +42,10 @@ def drawn(
         user_interests: USER_INTERESTS of the day.
         taxonomy: interest_id, interest.
         disclosure_k: least number of users that is told of.
+
+    Returns:
+        `map`, `river` (where there was a day before) and `verdicts`, as Markdown; those without anything to tell are
+        left out.
     """
     yesterday = day - timedelta(days=1)
     main = [_on(memberships, day), *([] if memberships_before is None else [_on(memberships_before, yesterday)])]

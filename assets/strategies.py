@@ -145,7 +145,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         kinds={"python", "scipy"},
         says=(
             "Suggestions of 7 and 14 days ago, measured again on what happened since, beside random groups; and those "
-            "that were shipped, by what the showings that they moved brought in their first and second week."
+            "that were shipped, by what their showings bring in the first and second week in force."
         ),
         checks={"coverage": COVERED},
     )

@@ -453,7 +453,7 @@ STRATEGY_SCORECARD = Table(
         Column(
             "shipped_on",
             pl.Date,
-            "Of what was shipped, the first day of the change: realised is what the showings brought that moved",
+            "Of what was shipped, the first day of the change: realised is what its showings bring while it is in force",
             True,
         ),
     ),

@@ -23,7 +23,7 @@ def decide_command(
     """Record what became of a suggestion; a later decision about it takes the place of an earlier one."""
     # Here, as the other commands need not wait for the statistics behind them.
     from coterie.strategies.propose import PROPOSED
-    from coterie.strategies.scorecard import HORIZONS, OF_THE_FEED
+    from coterie.strategies.scorecard import AGAINST_THE_FEED, HORIZONS
 
     lake = Lake(load_settings().home)
     made = decided(lake, strategy_id, decision, on=on.date(), note=note)
@@ -46,7 +46,10 @@ def decide_command(
     if made.decision != "rejected" and made.decided_on >= row["expires_on"]:
         typer.echo(f"Mind: the suggestion no longer held from {row['expires_on']} on.")
     elif (
-        made.decision == "shipped" and row["metric"] in OF_THE_FEED and row["effect"] is not None and status == PROPOSED
+        made.decision == "shipped"
+        and row["metric"] in AGAINST_THE_FEED
+        and row["effect"] is not None
+        and status == PROPOSED
     ):
         days = [made.decided_on + timedelta(days=horizon - 1) for horizon in HORIZONS]
         typer.echo(f"It is scored on {days[0]} and {days[1]}, by what showings of it bring while it is in force.")

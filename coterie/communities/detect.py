@@ -16,8 +16,8 @@ from scipy.special import gammaln
 from coterie.matrices import Array, codes, ids_of
 
 SEED = 20240501
-# As igraph's and leidenalg's default. Going on until nothing improves takes about six times as long, and what is found is
-# no better once the mixture is fitted from it.
+# As igraph's and leidenalg's default. Going on until nothing improves takes longer, and what is found is no better once the
+# mixture is fitted from it (`benchmarks.designs_search`).
 ITERATIONS = 2
 Groups = npt.NDArray[np.int64]
 

@@ -15,7 +15,7 @@ import polars as pl
 from coterie.export.handout import Handout, has_interval
 from coterie.export.texts import one_line
 from coterie.export.words import kind_of, known_by, metric_of, number_of, points, verb_of
-from coterie.strategies.propose import MOVED
+from coterie.strategies.propose import MOVING_METRICS
 
 MOST_BARS = 10
 LABEL = 60  # characters of a bar's label
@@ -109,7 +109,7 @@ def _suggestion(handout: Handout) -> Finding:
             ("Only real communities get suggestions, and only where the interval stays above zero.",),
         )
     # Effects of unlike measures have no common order: what a showing gains when it moves comes before how members differ.
-    proposed = proposed.sort(pl.col("metric").is_in(MOVED), descending=True, maintain_order=True)
+    proposed = proposed.sort(pl.col("metric").is_in(MOVING_METRICS), descending=True, maintain_order=True)
     top = proposed.row(0, named=True)
     alike = proposed.filter(pl.col("metric") == top["metric"]).head(MOST_BARS)
     sentence = (

@@ -23,11 +23,11 @@ from coterie.strategies.showings import OBSERVATIONAL
 from coterie.strategies.window import Window
 
 BRIDGE_GAIN = "gain_per_showing_bridged"
-TIMES = 2.0  # as large a share of the other's showings of the interest, from which on an item counts as theirs
-MOST_OF_THEIRS, LEAST_OF_OURS = (
-    0.5,
-    0.25,
-)  # share of the interest's showings that such items have: there at least, here at most
+TIMES = (
+    2.0  # by which an item's share of the other's showings of the interest exceeds that of one's own, if it is theirs
+)
+# Share of an interest's showings that the other's items have: there at least, and here at most.
+LEAST_THERE, MOST_HERE = 0.5, 0.25
 BRIDGES: dict[str, type[pl.DataType]] = OUTCOME_SCHEMA | {
     "other_community_id": pl.String,
     "their_share": pl.Float64,  # of the other's showings of the interest that the items have
@@ -100,7 +100,7 @@ def _found(window: Window, cells: ItemCells, wanted: pl.DataFrame) -> Iterator[_
         for a, b in ends:
             theirs = share[b] > TIMES * share[a]
             there, here = float(share[b][theirs].sum()), float(share[a][theirs].sum())
-            apart = there >= MOST_OF_THEIRS and here <= LEAST_OF_OURS
+            apart = there >= LEAST_THERE and here <= MOST_HERE
             if theirs.any() and (named or apart):
                 bridge = _Bridge(a, b, j, items[theirs], there, here)
                 if named:

@@ -87,6 +87,9 @@ def by_creator(
         allowed: interests that may be targeted; None for all.
         named: creators who are measured, whatever they reach and are about; None for those of `known_creators`.
         disclosure_k: least number of users that a number may rest on.
+
+    Returns:
+        The gains, one row a community and creator; none, and no window, where they cannot be measured.
     """
     nothing = ByCreator(pl.DataFrame(schema=BY_CREATOR), None)
     if days.creators is None or days.exposed is None:
@@ -125,6 +128,9 @@ def known_creators(
         allowed: interests that may be targeted; None for all.
         fewest: users whom a creator must have reached.
         named: creators to take instead, whatever they reach and are about.
+
+    Returns:
+        At most MOST_CREATORS of them, or those named that were shown at all; sorted by creator.
     """
     shown = engagement.filter(pl.col("exposures") > 0).select("user_id", "item_id", "exposures")
     by_creator = shown.join(creators.drop_nulls().unique("item_id"), on="item_id", how="inner")

@@ -41,6 +41,9 @@ class Days:
             communities: ids of the communities to measure.
             members_on: the day whose primary memberships count.
             labels: what stands in the place of `labels`, if something does.
+
+        Returns:
+            The window, without members if there are no memberships of `members_on`.
         """
         return window_from_frames(
             start=start,

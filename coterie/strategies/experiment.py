@@ -27,8 +27,8 @@ from coterie.strategies.creators import CREATOR_GAIN, by_creator
 from coterie.strategies.days import Days
 from coterie.strategies.outcome import ADOPTION, EXPOSURE, MIN_USERS, WINDOW_DAYS, fewest_users, measure
 from coterie.strategies.propose import (
-    MOVED,
     MOVED_SHARE,
+    MOVING_METRICS,
     PROPOSED,
     SEED_SLOTS,
     TARGET,
@@ -312,11 +312,11 @@ def unit_statistics(window: Window, outcomes: pl.DataFrame) -> pl.DataFrame:
             parts.append(pl.DataFrame({"interest_id": list(window.interests), "family": family, "icc": icc}))
     # The gap's members are measured by their share of engagement, so both have the same units.
     # A gain varies between communities as what a showing of the interest brings.
-    families = {ADOPTION: ADOPTION, EXPOSURE: EXPOSURE} | dict.fromkeys(MOVED, EXPOSURE)
+    families = {ADOPTION: ADOPTION, EXPOSURE: EXPOSURE} | dict.fromkeys(MOVING_METRICS, EXPOSURE)
     shared = pl.col("metric").replace_strict(families, default="share")
     share = pl.when(pl.col("metric") == CREATOR_GAIN).then(SEED_SLOTS / 100)
     moved = (pl.col("showings") * share.otherwise(pl.col("served_share") * MOVED_SHARE)).clip(lower_bound=1.0)
-    few = pl.when(pl.col("metric").is_in(MOVED)).then((pl.col("effective_rows") / moved).clip(lower_bound=1.0))
+    few = pl.when(pl.col("metric").is_in(MOVING_METRICS)).then((pl.col("effective_rows") / moved).clip(lower_bound=1.0))
     fewer = few.otherwise(1.0)
     return (
         outcomes.filter(pl.col("unit_sd").is_not_null(), pl.col("engaged") >= MIN_ENGAGED)
@@ -370,7 +370,7 @@ def _plan_row(
     days = next((d for d, r in reach.items() if r >= 2 * per_arm), None)
     most = reach[MOST_DAYS] / 2 / design
     primary = {"metric": row["metric"], "mean": rounded(row["unit_mean"]), "sd": rounded(sd)}
-    if row["metric"] in MOVED:
+    if row["metric"] in MOVING_METRICS:
         primary["measured_on"] = MOVED_SHOWINGS
     metrics = {
         "primary": primary,

@@ -1,7 +1,7 @@
-"""What was shipped: the gain of the showings that moved, measured while they move.
+"""What was shipped: the gain of a showing of it, measured while showings move.
 
-Belongs here: what differs from a gain that nobody acted on. Does not belong here: the verdict
-and when (scorecard), and who decides (decisions).
+Belongs here: what differs from a gain that nobody acted on. Does not belong here: the verdict and when (scorecard), and who
+decides (decisions).
 
 A gain is what a showing of the target brings, less a showing of what members are shown. While a suggestion is in force,
 what they are shown holds the showings that it moved, so the same measure shrinks: with the target's share of the

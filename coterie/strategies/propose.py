@@ -43,7 +43,7 @@ ROWS_PER_KIND = 3
 LIFETIME = timedelta(days=14)
 MOVED_SHARE = 0.2  # of an interest's showings, that a boost adds and diversifying takes away
 EXPLORE_SLOTS, SEED_SLOTS = 2, 1
-MOVED = (GAIN, LOSS, CREATOR_GAIN, BRIDGE_GAIN)  # metrics of a showing that moves
+MOVING_METRICS = (GAIN, LOSS, CREATOR_GAIN, BRIDGE_GAIN)  # of a showing that moves
 # What a suggestion is about: a creator, an interest and whose items of it, or an interest.
 TARGET_OF_BRIDGE = pl.concat_str("interest_id", "other_community_id", separator="|")
 TARGET = pl.coalesce("creator_id", TARGET_OF_BRIDGE, "interest_id")
@@ -126,7 +126,7 @@ def changes_of_day(*, day: date, days: Days, communities: pl.Series) -> Changes:
 def with_change(outcomes: pl.DataFrame, changes: Changes | None) -> pl.DataFrame:
     """Outcomes with `change`, relative, and for gains `move` in its place; and how its interest changed within the week."""
     changes = changes or Changes()
-    moves = pl.col("metric").is_in(MOVED)
+    moves = pl.col("metric").is_in(MOVING_METRICS)
     joined = outcomes.join(changes.relative, on="community_id", how="left")
     return joined.join(changes.moves, on=["community_id", "interest_id"], how="left").with_columns(
         change=pl.when(~moves).then("change"),
@@ -315,7 +315,7 @@ def _pick(estimated: pl.DataFrame) -> pl.DataFrame:
             .then(EXPLORE_SLOTS / 100)
             .when(pl.col("kind") == SEED_CREATORS)
             .then(SEED_SLOTS / 100),
-            gains=pl.col("metric").is_in(MOVED), proposed=~pl.col("withheld"),
+            gains=pl.col("metric").is_in(MOVING_METRICS), proposed=~pl.col("withheld"),
         )
     )  # fmt: skip
     return within_budget(picked)
@@ -413,7 +413,7 @@ def _evidence(day: date, row: Mapping[str, Any], tested: int, disclosure_k: int,
         evidence["effective_rows"] = rounded(row["effective_rows"])
     if row["cut_share"] is not None:
         evidence["share_of_weight_cut"] = rounded(row["cut_share"])
-    if row["metric"] in MOVED:
+    if row["metric"] in MOVING_METRICS:
         evidence |= {
             "share_of_showings_now": rounded(row["served_share"]),
             "the_same_for_everybody": rounded(row["popularity"]),

@@ -14,15 +14,17 @@ from coterie.strategies.days import Days
 from coterie.strategies.intervention import of_what_moved
 from coterie.strategies.outcome import MIN_USERS, WINDOW_DAYS, measure
 from coterie.strategies.placebo import placebo
-from coterie.strategies.propose import LIFETIME, MOVED, PROPOSED, TARGET
+from coterie.strategies.propose import LIFETIME, MOVING_METRICS, PROPOSED, TARGET
 from coterie.strategies.shrinkage import Z90
 from coterie.tables import STRATEGIES, STRATEGY_SCORECARD
 
 HORIZONS = (7, 14)
-# Of what is scored in so many days, all was suggested in so many and this: it is shipped before it expires.
+# Days from a suggestion to its last score at most: it is shipped before it expires, and then scored twice.
 ISSUED_BEFORE = LIFETIME.days + max(HORIZONS) - 2
 SHIPPED = STRATEGIES.schema | {"issued_on": pl.Date, "shipped_on": pl.Date, "held": pl.Boolean}
-OF_THE_FEED = tuple(metric for metric in MOVED if metric != BRIDGE_GAIN)  # against a showing of the whole feed
+AGAINST_THE_FEED = tuple(
+    metric for metric in MOVING_METRICS if metric != BRIDGE_GAIN
+)  # against a showing of the whole feed
 _KEY = ["community_id", "target", "metric"]
 
 
@@ -49,7 +51,7 @@ def scorecard_of_day(
     without engagement before that window.
 
     What was shipped on S changes what it was measured on. It is scored on its first and its second week instead, for the
-    members as of S - 1, by what the showings brought that moved (coterie.strategies.intervention). Where its metric is not
+    members as of S - 1, by what its showings bring while it is in force (coterie.strategies.intervention). Where its metric is not
     that of showings of the whole feed, or it was taken back, nothing can be told: then it is not scored at all.
 
     Args:
@@ -140,7 +142,7 @@ def score(*, day: date, issued: Mapping[int, pl.DataFrame], found: Mapping[int, 
 
 
 def score_shipped(in_force: int, shipped: pl.DataFrame, found: Measured, beside: pl.DataFrame) -> pl.DataFrame:
-    """Score what was shipped against what the showings brought that moved.
+    """Score what was shipped by what its showings bring while it is in force.
 
     Args:
         in_force: days since the first on which people saw the change, that one included: the horizon.
@@ -155,7 +157,7 @@ def score_shipped(in_force: int, shipped: pl.DataFrame, found: Measured, beside:
     scored = _beside(shipped.with_columns(share_before=share), found)
     others = beside.join(shipped, on=["strategy_id", "shipped_on"], how="anti").select("community_id")
     moved = of_what_moved(pl.concat([scored, others], how="diagonal")).filter(pl.col("strategy_id").is_not_null())
-    of_the_feed = pl.col("metric").is_in(OF_THE_FEED)
+    of_the_feed = pl.col("metric").is_in(AGAINST_THE_FEED)
     told = moved.with_columns(
         pl.when(of_the_feed).then(pl.col("realised", "realised_error")), horizon_days=pl.lit(in_force, pl.Int64)
     )
@@ -174,7 +176,7 @@ def _beside(rows: pl.DataFrame, found: Measured) -> pl.DataFrame:
         .join(found.placebos.rename({"interest_id": "target"}), on=_KEY, how="left")
         .with_columns(
             placebo=pl.when(pl.col("realised").is_not_null()).then("placebo"),
-            popularity=pl.when(pl.col("metric").is_in(MOVED)).then("popularity").otherwise(0.0),
+            popularity=pl.when(pl.col("metric").is_in(MOVING_METRICS)).then("popularity").otherwise(0.0),
         )
     )
 

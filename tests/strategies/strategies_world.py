@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from coterie.strategies.days import Days
-from coterie.tables import COMMUNITIES, INTEREST_GRAPH
+from coterie.tables import COMMUNITIES, INTEREST_DAILY, INTEREST_GRAPH, USER_INTERESTS
 
 DAY = date(2024, 3, 20)
 INTERESTS = [f"d{j // 4}.i{j:02d}" for j in range(16)]
@@ -138,3 +138,22 @@ def full_graph(weight: float = 0.5) -> pl.DataFrame:
         for i, a in enumerate(INTERESTS) for b in INTERESTS[i + 1 :]
     ]  # fmt: skip
     return pl.DataFrame(rows, schema=INTEREST_GRAPH.schema)
+
+
+def days_of_showings(
+    shown: pl.DataFrame, labels: pl.DataFrame, memberships: pl.DataFrame, creators: pl.DataFrame | None = None
+) -> Days:
+    """Days on which all showings are random: day, user_id, item_id, strength, of each pair the first of a day."""
+    once = shown.unique(["day", "user_id", "item_id"], keep="first", maintain_order=True)
+    nothing = pl.lit(None, pl.Date).alias("day")
+    return Days(
+        engagement=once.with_columns(exposures=pl.lit(1, pl.Int64), exposure_logged=pl.lit(True)),
+        labels=labels,
+        memberships=memberships.with_columns(is_primary=pl.lit(True)),
+        user_interests=USER_INTERESTS.empty().select(nothing, pl.all()),
+        interest_daily=INTEREST_DAILY.empty().select(nothing, pl.all()),
+        exposed=once.with_columns(
+            showings=pl.lit(1, pl.Int64), propensity=pl.lit(None, pl.Float64), is_random=pl.lit(True)
+        ),
+        creators=creators,
+    )

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 import pytest
+from strategies_world import days_of_showings
 
 from coterie.strategies.bridges import BRIDGE_GAIN, bridges
 from coterie.strategies.days import Days
@@ -15,7 +16,7 @@ from coterie.strategies.kinds import BRIDGE
 from coterie.strategies.propose import PROPOSED, strategies_of_day, strategy_id
 from coterie.strategies.scorecard import scorecard_of_day
 from coterie.strategies.window import Window
-from coterie.tables import COMMUNITIES, INTEREST_DAILY, INTEREST_GRAPH, USER_GRAPH, USER_INTERESTS
+from coterie.tables import COMMUNITIES, INTEREST_GRAPH, USER_GRAPH
 
 DAY = date(2024, 5, 21)
 BEFORE = DAY - timedelta(days=7)
@@ -59,21 +60,15 @@ def week(seed: int, last: date = DAY, own: float = OWN, spread: float = 0.02) ->
             "item_id": [f"{'art' if a else 'cars'}{i}" for a, i in zip(art, item, strict=True)],
             "strength": (rng.random(n) < np.clip(chance, 0, 1)).astype(float),
         }
-    ).unique(["day", "user_id", "item_id"], keep="first", maintain_order=True)
+    )
     labels = [(f"{j}{i}", j, 1.0) for j in ("art", "cars") for i in range(ITEMS)]
     members = pl.DataFrame(
-        {"user_id": [f"u{u:03d}" for u in range(2 * USERS)], "community_id": ["ann"] * USERS + ["bob"] * USERS,
-         "is_primary": True}
-    )  # fmt: skip
-    return Days(
-        engagement=shown.with_columns(exposures=pl.lit(1, pl.Int64), exposure_logged=pl.lit(True)),
-        labels=pl.DataFrame(labels, schema=["item_id", "interest_id", "weight"], orient="row"),
-        memberships=pl.concat([members.with_columns(day=pl.lit(on)) for on in (BEFORE, DAY)]),
-        user_interests=USER_INTERESTS.empty().select(pl.lit(None, pl.Date).alias("day"), pl.all()),
-        interest_daily=INTEREST_DAILY.empty().select(pl.lit(None, pl.Date).alias("day"), pl.all()),
-        exposed=shown.with_columns(
-            showings=pl.lit(1, pl.Int64), propensity=pl.lit(None, pl.Float64), is_random=pl.lit(True)
-        ),
+        {"user_id": [f"u{u:03d}" for u in range(2 * USERS)], "community_id": ["ann"] * USERS + ["bob"] * USERS}
+    )
+    return days_of_showings(
+        shown,
+        pl.DataFrame(labels, schema=["item_id", "interest_id", "weight"], orient="row"),
+        pl.concat([members.with_columns(day=pl.lit(on)) for on in (BEFORE, DAY)]),
     )
 
 

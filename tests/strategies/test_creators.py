@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from strategies_world import full_graph
+from strategies_world import days_of_showings, full_graph
 
 from coterie.strategies.action import told
 from coterie.strategies.candidates import MOST_SEEDS
@@ -16,7 +16,7 @@ from coterie.strategies.experiment import plans_of_day
 from coterie.strategies.kinds import SEED_CREATORS
 from coterie.strategies.propose import PROPOSED, strategies_of_day, strategy_id
 from coterie.strategies.scorecard import scorecard_of_day
-from coterie.tables import COMMUNITIES, INTEREST_DAILY, STRATEGIES, USER_GRAPH, USER_INTERESTS
+from coterie.tables import COMMUNITIES, STRATEGIES, USER_GRAPH
 
 DAY = date(2024, 5, 21)
 START, BEFORE = DAY - timedelta(days=6), DAY - timedelta(days=7)
@@ -54,27 +54,16 @@ def week(seed: int, last: date = DAY, spread: float = 0.1) -> Days:
             "item_id": [f"{CREATORS[c]}{i}" for c, i in zip(creator, item, strict=True)],
             "strength": (rng.random(n) < np.clip(chance, 0, 1)).astype(float),
         }
-    ).unique(["day", "user_id", "item_id"], keep="first", maintain_order=True)
+    )
     items = [f"{c}{i}" for c in CREATORS for i in range(ITEMS)]
-    return Days(
-        engagement=shown.with_columns(exposures=pl.lit(1, pl.Int64), exposure_logged=pl.lit(True)),
-        labels=pl.DataFrame(
-            {"item_id": items, "interest_id": [INTERESTS[i.rstrip("0123456789")] for i in items], "weight": 1.0}
-        ),
-        memberships=pl.concat(
-            [
-                pl.DataFrame({"day": on, "user_id": [f"u{u:03d}" for u in range(USERS)], "community_id": "c",
-                              "is_primary": True})
-                for on in (BEFORE, DAY)
-            ]
-        ),
-        user_interests=USER_INTERESTS.empty().select(pl.lit(None, pl.Date).alias("day"), pl.all()),
-        interest_daily=INTEREST_DAILY.empty().select(pl.lit(None, pl.Date).alias("day"), pl.all()),
-        exposed=shown.with_columns(
-            showings=pl.lit(1, pl.Int64), propensity=pl.lit(None, pl.Float64), is_random=pl.lit(True)
-        ),
-        creators=pl.DataFrame({"item_id": items, "creator_id": [i.rstrip("0123456789") for i in items]}),
-    )  # fmt: skip
+    by = [i.rstrip("0123456789") for i in items]
+    members = pl.DataFrame({"user_id": [f"u{u:03d}" for u in range(USERS)], "community_id": "c"})
+    return days_of_showings(
+        shown,
+        pl.DataFrame({"item_id": items, "interest_id": [INTERESTS[c] for c in by], "weight": 1.0}),
+        pl.concat([members.with_columns(day=pl.lit(on)) for on in (BEFORE, DAY)]),
+        pl.DataFrame({"item_id": items, "creator_id": by}),
+    )
 
 
 def measured(days: Days) -> pl.DataFrame:

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from strategies_world import days_of_showings
 
 from coterie.strategies.days import Days
 from coterie.strategies.intervention import of_what_moved
 from coterie.strategies.outcome import GAIN, SHARE
 from coterie.strategies.propose import PROPOSED
 from coterie.strategies.scorecard import SHIPPED, scorecard_of_day
-from coterie.tables import INTEREST_DAILY, STRATEGIES, USER_INTERESTS
+from coterie.tables import STRATEGIES
 
 FIRST = date(2024, 5, 15)  # of the change
 DAY = FIRST + timedelta(days=6)
@@ -44,21 +45,14 @@ def week(seed: int, first: date = FIRST, moved: float = MOVED) -> Days:
             "item_id": [f"{INTERESTS[j]}{i}" for j, i in zip(interest, rng.integers(0, ITEMS, len(user)), strict=True)],
             "strength": (rng.random(len(user)) < chance).astype(float),
         }
-    ).unique(["day", "user_id", "item_id"], keep="first", maintain_order=True)
+    )
     items = [(f"{name}{i}", name, 1.0) for name in INTERESTS for i in range(ITEMS)]
-    return Days(
-        engagement=shown.with_columns(exposures=pl.lit(1, pl.Int64), exposure_logged=pl.lit(True)),
-        labels=pl.DataFrame(items, schema=["item_id", "interest_id", "weight"], orient="row"),
-        memberships=pl.DataFrame(
-            {"day": first - timedelta(days=1), "user_id": [f"u{n:03d}" for n in range(USERS)], "community_id": "c",
-             "is_primary": True}
-        ),
-        user_interests=USER_INTERESTS.empty().select(pl.lit(None, pl.Date).alias("day"), pl.all()),
-        interest_daily=INTEREST_DAILY.empty().select(pl.lit(None, pl.Date).alias("day"), pl.all()),
-        exposed=shown.with_columns(
-            showings=pl.lit(1, pl.Int64), propensity=pl.lit(None, pl.Float64), is_random=pl.lit(True)
-        ),
-    )  # fmt: skip
+    members = {"day": first - timedelta(days=1), "user_id": [f"u{n:03d}" for n in range(USERS)], "community_id": "c"}
+    return days_of_showings(
+        shown,
+        pl.DataFrame(items, schema=["item_id", "interest_id", "weight"], orient="row"),
+        pl.DataFrame(members),
+    )
 
 
 def shipped(**changes: object) -> pl.DataFrame:
