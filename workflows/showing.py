@@ -21,6 +21,7 @@ from coterie.simulate.compare import (
     true_gains,
 )
 from coterie.simulate.effects import BOOST_SHARE
+from coterie.strategies.kinds import BOOST, CLOSE_GAP, EXPLORE
 from coterie.strategies.outcome import EXPOSURE, GAIN, WINDOW_DAYS
 from resources.lake import Lake
 from resources.report_file import scores_of
@@ -34,9 +35,9 @@ VERDICTS = (
     "artefact: they do not, with certainty. weak: not enough evidence yet.\n"
 )
 EFFECTS = (
-    "effect, of a boost: what each showing gains that is moved to the interest; of the others: how much more members "
-    "engage than others, or want than is supplied; with its 90 % interval (low, high), as a share, so 0.08 is 8 points. "
-    "No number: the log does not allow one.\n"
+    "effect, of a boost, diversify, seed_creators and bridge: what each showing gains that moves; of the others: how much "
+    "more members engage than others, or want than is supplied; with its 90 % interval (low, high), as a share, so 0.08 "
+    "is 8 points. No number: the log does not allow one.\n"
 )
 SCORES = (
     "Suggestions measured again later. within interval: share that came true as predicted. placebo: the same for "
@@ -109,7 +110,12 @@ def _strategies(out: Console, lake: Lake, day: date, truth: Truth | None) -> Non
         # The truth is known per showing; of shares and of supply there is none to set beside them.
         metric = pl.col("metric")
         gain = pl.when(metric == GAIN).then(pl.col("true_boost") / BOOST_SHARE)
-        board = board.with_columns(true_difference=gain.when(metric == EXPOSURE).then("true_difference"))
+        # What a boost of the interest would add says nothing of showing less of it, or of a part of its items.
+        of_it = pl.col("kind").is_in([BOOST, EXPLORE, CLOSE_GAP])
+        board = board.with_columns(
+            true_difference=gain.when(metric == EXPOSURE).then("true_difference"),
+            true_boost=pl.when(of_it).then("true_boost"),
+        )
         columns |= {"true_difference": "in truth", "true_boost": "a 5 % boost adds"}
     shown = board.group_by("kind", maintain_order=True).head(SHOWN_PER_KIND).sort("kind", maintain_order=True)
     out.print(_table(f"Strategies of {day}", shown, columns, of=board.height))
