@@ -190,15 +190,18 @@ def _days(lake: Lake, warehouse: Warehouse, log: Log, method: Method, day: date,
     of_sample = _in_sample(lake, first, day, share) if share < 1 else None
     engagement = lake.read_days("engagement", first, day, where=of_sample)
     source = log.open().source
+    zone = source.timezone
     return Days(
         engagement=engagement,
         labels=warehouse.labels_of(lake, engagement["item_id"], last=day),
         memberships=_on(lake, method, MEMBERSHIPS, members_on),
         user_interests=_on(lake, method, USER_INTERESTS, [day - timedelta(days=WINDOW_DAYS)], of_sample),
         interest_daily=lake.read_days("interest_daily", first, day),
-        exposed=_exposed(lake, first, day, engagement, of_sample) if source.exposures_logged else None,
+        exposed=_exposed(lake, first, day, engagement, zone, of_sample) if source.exposures_logged else None,
         creators=warehouse.creators_of(lake, engagement["item_id"], last=day) if source.creators_known else None,
         share=share,
+        present=_present(lake, first, day, zone, of_sample),
+        timezone=zone,
     )
 
 
@@ -244,18 +247,33 @@ def _on(lake: Lake, method: Method, table: Table, wanted: Sequence[date], where:
 
 
 def _exposed(
-    lake: Lake, first: date, last: date, engagement: pl.DataFrame, of_sample: pl.Expr | None = None
+    lake: Lake, first: date, last: date, engagement: pl.DataFrame, zone: str, of_sample: pl.Expr | None = None
 ) -> pl.DataFrame | None:
     """Showings of the week that are random or have a propensity; None if the log has neither."""
     events = (
-        pl.scan_parquet(lake.files("raw_events", first=first, last=last), hive_partitioning=True)
+        _events(lake, first, last, of_sample)
         .filter(pl.col("kind") == "exposure", pl.col("is_random").fill_null(False) | pl.col("propensity").is_not_null())
-        .filter(True if of_sample is None else of_sample)
-        .with_columns(pl.col("day").cast(pl.Date))
-        .select("day", "user_id", "item_id", "kind", "propensity", "is_random")
+        .select("day", "user_id", "item_id", "kind", "propensity", "is_random", hour=_hour(zone))
         .collect()
     )
     return exposed_rows(events, engagement) if events.height else None
+
+
+def _present(lake: Lake, first: date, last: date, zone: str, of_sample: pl.Expr | None = None) -> pl.DataFrame:
+    """The hours of each day in which a user was there: fewer rows than events, and read as a stream."""
+    there = _events(lake, first, last, of_sample).select("day", "user_id", hour=_hour(zone)).unique()
+    return there.collect(engine="streaming").sort("day", "user_id", "hour")
+
+
+def _events(lake: Lake, first: date, last: date, of_sample: pl.Expr | None) -> pl.LazyFrame:
+    events = pl.scan_parquet(lake.files("raw_events", first=first, last=last), hive_partitioning=True)
+    return events.filter(True if of_sample is None else of_sample).with_columns(pl.col("day").cast(pl.Date))
+
+
+def _hour(zone: str) -> pl.Expr:
+    """The hour of the day in the source's time zone."""
+    local = pl.col("occurred_at").dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
+    return local.dt.hour().cast(pl.Int64)
 
 
 def _real_only(frame: pl.DataFrame, communities: pl.DataFrame, fewest: int) -> Finding:

@@ -383,9 +383,9 @@ STRATEGIES = Table(
     ("strategy_id",),
     (
         _STRATEGY,
-        _text("kind", "boost_interest, explore_interest, close_supply_gap, diversify, seed_creators or bridge"),
+        _text("kind", "boost_interest, explore_interest, close_supply_gap, diversify, seed_creators, bridge or timing"),
         _COMMUNITY,
-        _INTEREST,
+        _text("interest_id", "What it is about; null where it is about whatever members are shown", True),
         _text(
             "creator_id",
             "Of seed_creators, who: interest_id is what most of their showings are about",
@@ -396,7 +396,7 @@ STRATEGIES = Table(
         _text("action", "JSON that a service can apply"),
         _count("users_affected", "Members of the community on that day"),
         _text("metric", "What effect, predicted and realised measure"),
-        _number("baseline", "The metric today where the suggestion is not followed"),
+        _number("baseline", "The metric today where the suggestion is not followed; null if it is not known", True),
         _number("effect", "Predicted difference from the baseline", True),
         _number("effect_low", "Lower end of its 90 % interval", True),
         _number("effect_high", "Upper end of its 90 % interval", True),
@@ -522,7 +522,7 @@ MART_STRATEGY_BOARD = Table(
         _STRATEGY,
         _text("kind", "What is suggested"),
         _text("community", "Name of the community"),
-        _text("interest", "Name of the interest"),
+        _text("interest", "Name of the interest; all interests where it is about whatever members are shown"),
         _count("users_rounded", "Members, rounded down to a multiple of 5"),
         _text("metric", "What the effect measures"),
         _number(

@@ -30,7 +30,8 @@ def decide_command(
     new = DecisionLog(lake.home).add(made)
     row = lake.read("strategies", made.issued_on).filter(pl.col("strategy_id") == made.strategy_id).row(0, named=True)
     typer.echo(
-        f"{made.strategy_id} ({row['kind']}, {row['interest_id']}, suggested on {made.issued_on}): {made.decision} on "
+        f"{made.strategy_id} ({row['kind']}, {row['interest_id'] or 'all interests'}, suggested on {made.issued_on}): "
+        f"{made.decision} on "
         f"{made.decided_on}{'' if new else '; it was recorded before'}."
     )
     if made.decided_on > (last := lake.days("strategies")[-1]):

@@ -35,9 +35,10 @@ VERDICTS = (
     "artefact: they do not, with certainty. weak: not enough evidence yet.\n"
 )
 EFFECTS = (
-    "effect, of a boost, diversify, seed_creators and bridge: what each showing gains that moves; of the others: how much "
-    "more members engage than others, or want than is supplied; with its 90 % interval (low, high), as a share, so 0.08 "
-    "is 8 points. No number: the log does not allow one.\n"
+    "effect, of a boost, diversify, seed_creators and bridge: what each showing gains that moves; of timing: what a "
+    "showing in the hours brings the same members more than at other times; of the others: how much more members engage "
+    "than others, or want than is supplied; with its 90 % interval (low, high), as a share, so 0.08 is 8 points. "
+    "No number: the log does not allow one.\n"
 )
 SCORES = (
     "Suggestions measured again later. within interval: share that came true as predicted. placebo: the same for "

@@ -14,8 +14,8 @@ import polars as pl
 
 from coterie.export.handout import Handout, has_interval
 from coterie.export.texts import one_line
-from coterie.export.words import kind_of, known_by, metric_of, number_of, points, verb_of
-from coterie.strategies.propose import MOVING_METRICS
+from coterie.export.words import asks_of, kind_of, known_by, metric_of, number_of, points
+from coterie.strategies.grounds import MOVING_METRICS
 
 MOST_BARS = 10
 LABEL = 60  # characters of a bar's label
@@ -112,8 +112,9 @@ def _suggestion(handout: Handout) -> Finding:
     proposed = proposed.sort(pl.col("metric").is_in(MOVING_METRICS), descending=True, maintain_order=True)
     top = proposed.row(0, named=True)
     alike = proposed.filter(pl.col("metric") == top["metric"]).head(MOST_BARS)
+    asked = {made["strategy_id"]: made["action"] for made in handout.actions()}.get(top["strategy_id"])
     sentence = (
-        f"{verb_of(top['kind'])} {_name(top['interest'])} for {_name(top['community'])}: {points(top['effect'])} points "
+        f"{asks_of(top['kind'], _name(top['interest']), _name(top['community']), asked)}: {points(top['effect'])} points "
         f"(90 % interval {points(top['effect_low'])} to {points(top['effect_high'])})."
     )
     notes = (

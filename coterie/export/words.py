@@ -15,6 +15,7 @@ _KINDS: Mapping[str, str] = MappingProxyType(
         "diversify": "Show less",
         "seed_creators": "Show a creator they hardly see",
         "bridge": "Show what another community sees",
+        "timing": "Reach them at their hours",
     }
 )
 _VERBS: Mapping[str, str] = MappingProxyType(
@@ -35,6 +36,7 @@ _METRICS: Mapping[str, str] = MappingProxyType(
         "loss_per_showing": "engagement strength for each showing taken from it, against what is shown otherwise",
         "gain_per_showing_of_creator": "engagement strength for each showing given to the creator, against what is shown now",
         "gain_per_showing_bridged": "engagement strength for each showing given to the items, against the interest as shown now",
+        "gain_per_showing_in_hours": "engagement strength for each showing in the hours, against the same members at other times",
         "adoption": "share of newcomers to the interest who take it up, against others",
         "demand_minus_supply": "share of engagement above share of supply",
     }
@@ -45,6 +47,18 @@ _KNOWN_BY: Mapping[str, str] = MappingProxyType(
         "propensity": "logged propensities",
         "observational": "observed, bias bounded",
         "not_evaluable": "not evaluable",
+    }
+)
+
+
+_ASKS: Mapping[str, str] = MappingProxyType(
+    {
+        "boost_interest": "ranking score × {multiplier:g}",
+        "diversify": "ranking score × {multiplier:g}",
+        "explore_interest": "{slots_per_100} of 100 places in the feed",
+        "close_supply_gap": "about {items_wanted:,} more items in a week",
+        "bridge": "{share_of_interest:.0%} of its showings to items of {from_community_id}",
+        "timing": "from {from_hour}:00 to {to_hour}:00, {timezone}",
     }
 )
 
@@ -64,6 +78,13 @@ def verb_of(kind: str) -> str:
     return _VERBS.get(kind, f"{plain(kind).capitalize()}:")
 
 
+def asks_of(kind: str, interest: str, community: str, action: Mapping[str, Any] | None = None) -> str:
+    """What a suggestion asks for, as a sentence without its full stop; with what there is of its action."""
+    if kind == "timing":
+        return f"Reach {community} {ask_of(action) or 'at their own hours'}"
+    return f"{verb_of(kind)} {interest} for {community}"
+
+
 def metric_of(metric: str) -> str:
     """What an effect measures."""
     return _METRICS.get(metric, plain(metric))
@@ -79,19 +100,9 @@ def ask_of(action: Mapping[str, Any] | None) -> str:
     if action is None:
         return ""
     parameters = action.get("parameters", {})
-    match action["type"]:
-        case "boost_interest" | "diversify":
-            return f"ranking score × {parameters['multiplier']:g}"
-        case "explore_interest":
-            return f"{parameters['slots_per_100']} of 100 places in the feed"
-        case "close_supply_gap":
-            return f"about {parameters['items_wanted']:,} more items in a week"
-        case "bridge":
-            return (
-                f"{parameters['share_of_interest']:.0%} of its showings to items of {parameters['from_community_id']}"
-            )
-        case _:
-            return ", ".join(f"{plain(name)} {value}" for name, value in sorted(parameters.items()))
+    if action["type"] in _ASKS:
+        return _ASKS[action["type"]].format(**parameters)
+    return ", ".join(f"{plain(name)} {value}" for name, value in sorted(parameters.items()))
 
 
 def points(value: float | None) -> str:

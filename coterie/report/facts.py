@@ -15,6 +15,7 @@ from types import MappingProxyType
 import polars as pl
 
 from coterie.errors import CoterieError
+from coterie.report.texts import catalogue
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,10 @@ def names_of(taxonomy: pl.DataFrame, language: str) -> Names:
     """
     column = "interest_zh" if language == "zh" else "interest"
     words = dict(taxonomy.select("interest", column).iter_rows()) if column == "interest_zh" else {}
-    return Names(dict(taxonomy.select("interest_id", column).iter_rows()), words)
+    named = dict(taxonomy.select("interest_id", column).iter_rows())
+    if column == "interest_zh":  # what is about whatever members are shown, is about no interest
+        named[""] = words["all interests"] = catalogue("zh")["board"]["all_interests"]
+    return Names(named, words)
 
 
 @cache

@@ -90,7 +90,8 @@ def headline(facts: DayFacts, language: str = "en") -> list[str]:
 def strategy_title(row: Row, facts: DayFacts, t: Texts) -> str:
     """What is suggested, in one line."""
     key = f"strategy.{row['kind']}" if t.has(f"strategy.{row['kind']}") else "strategy.boost_interest"
-    return t(key, community=community_name(str(row["community"]), facts.names),
+    hours = {name: row[name] for name in ("from_hour", "to_hour") if row.get(name) is not None}
+    return t(f"{key}_told" if hours else key, **hours, community=community_name(str(row["community"]), facts.names),
              interest=interest_name(str(row["interest_id"]), facts.names, str(row["interest"])))  # fmt: skip
 
 

@@ -9,10 +9,11 @@ import polars as pl
 
 from coterie.strategies.bridges import BRIDGE_GAIN, BRIDGES
 from coterie.strategies.creators import BY_CREATOR, CREATOR_GAIN
-from coterie.strategies.kinds import BOOST, BRIDGE, CLOSE_GAP, DIVERSIFY, EXPLORE, SEED_CREATORS
+from coterie.strategies.kinds import BOOST, BRIDGE, CLOSE_GAP, DIVERSIFY, EXPLORE, SEED_CREATORS, TIMING
 from coterie.strategies.label_error import with_label_error
 from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, LOSS, SHARE
 from coterie.strategies.shrinkage import Z90
+from coterie.strategies.timing import TIMED, TIMING_GAIN
 
 MIN_ENGAGED = 5  # members behind an estimate; with fewer the normal approximation fails and there is nothing to suggest
 TOP_INTERESTS = 5
@@ -24,12 +25,12 @@ def candidates(outcomes: pl.DataFrame, interest_graph: pl.DataFrame, disclosure_
     """Rows to test, with kind, link and trigger.
 
     Args:
-        outcomes: OUTCOME_SCHEMA with what `propose.with_change` adds, and BY_CREATOR's and BRIDGES' columns where
-            creators and bridges are measured.
+        outcomes: OUTCOME_SCHEMA with what `propose.with_change` adds, and BY_CREATOR's, BRIDGES' and TIMED's columns
+            where creators, bridges and hours are measured.
         interest_graph: INTEREST_GRAPH of the day.
         disclosure_k: least number of users that a row may rest on.
     """
-    every = pl.concat([pl.DataFrame(schema=BY_CREATOR | BRIDGES), outcomes], how="diagonal")
+    every = pl.concat([pl.DataFrame(schema=BY_CREATOR | BRIDGES | TIMED).drop("placebo"), outcomes], how="diagonal")
     known = every.filter(pl.col("baseline").is_not_null(), pl.col("engaged") + pl.col("engaged_others") >= disclosure_k)
     boost = _boostable(known)
     share = known.filter(pl.col("metric") == SHARE).select(
@@ -45,7 +46,15 @@ def candidates(outcomes: pl.DataFrame, interest_graph: pl.DataFrame, disclosure_
             link=pl.lit(None, dtype=pl.String),
         )
     )
-    parts = [boost, _explorable(known, interest_graph), gap, _narrowing(known), _seeds(known), _bridges(known)]
+    parts = [
+        boost,
+        _explorable(known, interest_graph),
+        gap,
+        _narrowing(known),
+        _seeds(known),
+        _bridges(known),
+        _hours(every),
+    ]
     return with_label_error(pl.concat(parts, how="diagonal"))
 
 
@@ -82,6 +91,13 @@ def _bridges(known: pl.DataFrame) -> pl.DataFrame:
     """Every bridge that was measured: how it is found does not depend on what it brings."""
     return known.filter(pl.col("metric") == BRIDGE_GAIN).with_columns(
         kind=pl.lit(BRIDGE), trigger=pl.lit(True), link=pl.lit(None, dtype=pl.String)
+    )
+
+
+def _hours(every: pl.DataFrame) -> pl.DataFrame:
+    """Every community that has hours of its own, also where nothing is known of what a showing brings in them."""
+    return every.filter(pl.col("metric") == TIMING_GAIN).with_columns(
+        kind=pl.lit(TIMING), trigger=pl.lit(True), link=pl.lit(None, dtype=pl.String)
     )
 
 

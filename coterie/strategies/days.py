@@ -29,6 +29,8 @@ class Days:
     exposed: pl.DataFrame | None = None
     creators: pl.DataFrame | None = None
     share: float = 1.0
+    present: pl.DataFrame | None = None
+    timezone: str = "UTC"
 
     def window(
         self, start: date, end: date, communities: pl.Series, *, members_on: date, labels: pl.DataFrame | None = None

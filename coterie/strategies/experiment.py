@@ -21,23 +21,16 @@ import numpy.typing as npt
 import polars as pl
 from statsmodels.stats.power import NormalIndPower
 
+from coterie.strategies.asked import MOVED_SHARE, SEED_SLOTS
 from coterie.strategies.bridges import bridges
 from coterie.strategies.candidates import MIN_ENGAGED
 from coterie.strategies.creators import CREATOR_GAIN, by_creator
 from coterie.strategies.days import Days
+from coterie.strategies.grounds import MOVING_METRICS, as_json, rounded
 from coterie.strategies.outcome import ADOPTION, EXPOSURE, MIN_USERS, WINDOW_DAYS, fewest_users, measure
-from coterie.strategies.propose import (
-    MOVED_SHARE,
-    MOVING_METRICS,
-    PROPOSED,
-    SEED_SLOTS,
-    TARGET,
-    TARGET_OF_BRIDGE,
-    as_json,
-    citable,
-    rounded,
-)
+from coterie.strategies.propose import PROPOSED, TARGET, TARGET_OF_BRIDGE, citable
 from coterie.strategies.sample import sampled
+from coterie.strategies.timing import TARGET_OF_HOURS, hours_of, timing
 from coterie.strategies.window import Window, adoption_sums, exposure_sums, share_sums
 from coterie.strategies.wording import GUARDRAIL_LOSS
 from coterie.tables import EXPERIMENT_PLANS
@@ -127,6 +120,12 @@ def plans_of_day(
         if of_creators.window is not None:
             by_name = of_creators.outcomes.with_columns(interest_id="creator_id")
             units.append(unit_statistics(of_creators.window, by_name))
+    hours = hours_of(proposed)
+    if hours.height:
+        by_hour = timing(
+            days, start, day, hours["community_id"], members_on=day, hours=hours, disclosure_k=disclosure_k
+        )
+        units.append(unit_statistics(window, by_hour.with_columns(interest_id=pl.lit(TARGET_OF_HOURS))))
     return plan(
         strategies=strategies,
         units=pl.concat(units),

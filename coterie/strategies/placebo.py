@@ -4,6 +4,7 @@ import hashlib
 from datetime import date
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
@@ -43,9 +44,7 @@ def placebo(window: Window, supply: pl.DataFrame | None, day: date, groups: int 
     for community, size in zip(window.communities, sizes.astype(int), strict=True):
         if not 0 < size < len(active) or not window.interests:
             continue
-        seed = hashlib.sha256(f"placebo|{day.isoformat()}|{community}".encode()).digest()
-        rng = np.random.default_rng(int.from_bytes(seed[:8], "big"))
-        drawn = np.concatenate([np.sort(rng.choice(active, size=size, replace=False)) for _ in range(groups)])
+        drawn = np.concatenate(random_members(community, day, active, size, groups))
         cells = (np.ones(len(drawn)), (np.repeat(np.arange(groups), size), drawn))
         random = sparse.csr_array(cells, shape=(groups, len(window.users)))
         for metric, sums in compared.items():
@@ -66,6 +65,17 @@ def placebo(window: Window, supply: pl.DataFrame | None, day: date, groups: int 
             lost = np.divide(-gained, rest, out=np.full(len(rest), np.nan), where=rest > 0)
             parts.append(_placebo_rows(community, window.interests, LOSS, lost))
     return pl.concat(parts).sort("community_id", "interest_id", "metric")
+
+
+def random_members(
+    community: str, day: date, active: npt.NDArray[np.int64], size: int, groups: int = PLACEBO_GROUPS
+) -> list[npt.NDArray[np.int64]]:
+    """Places of random groups of active users, always the same for a community and day; none if all were needed."""
+    if not 0 < size < len(active):
+        return []
+    seed = hashlib.sha256(f"placebo|{day.isoformat()}|{community}".encode()).digest()
+    rng = np.random.default_rng(int.from_bytes(seed[:8], "big"))
+    return [np.sort(rng.choice(active, size=size, replace=False)) for _ in range(groups)]
 
 
 def _column_means(values: Array) -> Array:

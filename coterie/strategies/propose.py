@@ -6,8 +6,6 @@ nor the effects suffer from picking the best.
 """
 
 import hashlib
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -18,12 +16,14 @@ import polars as pl
 from scipy.stats import false_discovery_control, norm
 
 from coterie.strategies import wording
-from coterie.strategies.bridges import BRIDGE_GAIN, bridges
+from coterie.strategies.asked import EXPLORE_SLOTS, MOVED_SHARE, SEED_SLOTS, action_of
+from coterie.strategies.bridges import bridges
 from coterie.strategies.budget import within_budget
 from coterie.strategies.candidates import MIN_ENGAGED, candidates, wanted
 from coterie.strategies.change import CHANGE_SCHEMA, MOVE_SCHEMA, parts, weekly_change, weekly_move
-from coterie.strategies.creators import CREATOR_GAIN, by_creator
+from coterie.strategies.creators import by_creator
 from coterie.strategies.days import Days
+from coterie.strategies.grounds import MOVING_METRICS, as_json, evidence_of
 from coterie.strategies.kinds import (
     BOOST,
     BRIDGE,
@@ -33,20 +33,18 @@ from coterie.strategies.kinds import (
     MOVING_KINDS,
     SEED_CREATORS,
 )
-from coterie.strategies.outcome import GAIN, LOSS, MIN_USERS, WINDOW_DAYS, measure
+from coterie.strategies.outcome import LOSS, MIN_USERS, WINDOW_DAYS, measure
 from coterie.strategies.placebo import PLACEBO_SCHEMA, placebo
 from coterie.strategies.shrinkage import Z90, shrink
+from coterie.strategies.timing import TARGET_OF_HOURS, placebos_of, timing, with_move
 from coterie.tables import STRATEGIES
 
 Q_LIMIT = 0.10
 ROWS_PER_KIND = 3
 LIFETIME = timedelta(days=14)
-MOVED_SHARE = 0.2  # of an interest's showings, that a boost adds and diversifying takes away
-EXPLORE_SLOTS, SEED_SLOTS = 2, 1
-MOVING_METRICS = (GAIN, LOSS, CREATOR_GAIN, BRIDGE_GAIN)  # of a showing that moves
-# What a suggestion is about: a creator, an interest and whose items of it, or an interest.
+# What a suggestion is about: a creator, an interest and whose items of it, an interest, or hours of the day.
 TARGET_OF_BRIDGE = pl.concat_str("interest_id", "other_community_id", separator="|")
-TARGET = pl.coalesce("creator_id", TARGET_OF_BRIDGE, "interest_id")
+TARGET = pl.coalesce("creator_id", TARGET_OF_BRIDGE, "interest_id", pl.lit(TARGET_OF_HOURS))
 PROPOSED = "proposed"
 
 
@@ -85,19 +83,22 @@ def strategies_of_day(
     supply = days.interest_daily.filter(pl.col("day").is_between(start, day))
     # First, so that no two windows are held at a time.
     by_name, beside_names = _of_creators(days, start, day, cited, taxonomy, disclosure_k)
+    by_hour = timing(days, start, day, cited, members_on=before, disclosure_k=disclosure_k)
+    by_hour = with_move(by_hour, days, start, day, before)
     window = days.window(start, day, cited, members_on=before)
     outcomes = measure(window, supply, disclosure_k)
     of_bridges = bridges(window, wanted(outcomes), disclosure_k)
     return propose(
         day=day,
         communities=communities,
-        outcomes=pl.concat([outcomes, by_name, of_bridges], how="diagonal"),
-        placebos=pl.concat([placebo(window, supply, day), beside_names]),
+        outcomes=pl.concat([outcomes, by_name, of_bridges, by_hour.drop("placebo")], how="diagonal"),
+        placebos=pl.concat([placebo(window, supply, day), beside_names, placebos_of(by_hour)]),
         changes=changes_of_day(day=day, days=days, communities=cited),
         interest_graph=interest_graph,
         taxonomy=taxonomy,
         disclosure_k=disclosure_k,
         share=days.share,
+        timezone=days.timezone,
     )
 
 
@@ -127,14 +128,16 @@ def with_change(outcomes: pl.DataFrame, changes: Changes | None) -> pl.DataFrame
     """Outcomes with `change`, relative, and for gains `move` in its place; and how its interest changed within the week."""
     changes = changes or Changes()
     moves = pl.col("metric").is_in(MOVING_METRICS)
-    joined = outcomes.join(changes.relative, on="community_id", how="left")
+    own = pl.DataFrame(schema={"own_move": pl.Float64})
+    joined = pl.concat([own, outcomes], how="diagonal").join(changes.relative, on="community_id", how="left")
     return joined.join(changes.moves, on=["community_id", "interest_id"], how="left").with_columns(
-        change=pl.when(~moves).then("change"),
+        change=pl.when(~moves & pl.col("own_move").is_null()).then("change"),
         # What is taken from an interest goes to the rest of the feed, which is further from it than the whole is.
         move=pl.when(pl.col("metric") == LOSS)
         .then(pl.col("move") / (1 - pl.col("served_share")))
         .when(moves)
-        .then("move"),
+        .then("move")
+        .otherwise("own_move"),
     )
 
 
@@ -154,6 +157,7 @@ def propose(
     changes: Changes | None = None,
     disclosure_k: int = MIN_USERS,
     share: float = 1.0,
+    timezone: str = "UTC",
 ) -> pl.DataFrame:
     """Suggestions from the outcomes of the last complete window.
 
@@ -173,6 +177,8 @@ def propose(
             brings more than what they are shown now.
         bridge: another community wants the same interest and is mostly shown other items of it, which bring more from
             members than what they are shown of it.
+        timing: members are there in some hours of the day more than others are, and a showing in them brings more than
+            one brings the same members at other times.
 
     A row is kept at q <= 0.10 over the day's candidates of all kinds. It is `proposed` if the lower end of its 90 %
     interval is above zero as well. The interval is that of the shrunk effect, widened on both sides by what the
@@ -187,13 +193,14 @@ def propose(
         day: the day of the suggestion.
         communities: COMMUNITIES of the day; only real ones of at least `disclosure_k` users are cited.
         outcomes: what `outcome.measure` returns for the last complete window, `creators.ByCreator.outcomes`, and what
-            `bridges.bridges` returns.
+            `bridges.bridges` and `timing.timing` return.
         interest_graph: INTEREST_GRAPH of the day.
         taxonomy: interest_id, interest, sensitive. Interests that are missing there are treated as sensitive.
         placebos: what `placebo.placebo` returns for the same window and that by creator; goes into the evidence.
         changes: what `changes_of_day` returns for it; None or a community that is not there: none is allowed for.
         disclosure_k: least number of users that a number may rest on.
         share: of users that the outcomes rest on; goes into the evidence where it is not 1.
+        timezone: what hours of the day are those of.
 
     Returns:
         STRATEGIES, at most three rows a community and kind. Of those that compete for a community's showings, some give
@@ -212,7 +219,10 @@ def propose(
         .join(taxonomy.select("interest_id", "interest", "sensitive"), on="interest_id", how="left")
         .with_columns(
             pl.col("interest").fill_null(pl.col("interest_id")),
-            sensitive=pl.col("sensitive").fill_null(True) | pl.col("avoided").fill_null(False),
+            # What is about no interest is about no sensitive one.
+            sensitive=pl.col("sensitive").fill_null(pl.col("interest_id").is_not_null())
+            | pl.col("avoided").fill_null(False),
+            timezone=pl.lit(timezone),
         )
         .sort("kind", "community_id", "target")
     )
@@ -323,7 +333,7 @@ def _pick(estimated: pl.DataFrame) -> pl.DataFrame:
 
 def _row(day: date, row: Mapping[str, Any], tested: int, disclosure_k: int, share: float) -> dict[str, Any]:
     known = row["why_not"] is None
-    action = _action(row) if known and not row["sensitive"] else {"type": "none"}
+    action = action_of(row) if known and not row["sensitive"] else {"type": "none"}
     return {
         "strategy_id": strategy_id(row["kind"], row["community_id"], _public(row)),
         "kind": row["kind"],
@@ -342,116 +352,9 @@ def _row(day: date, row: Mapping[str, Any], tested: int, disclosure_k: int, shar
         "p_value": row["p_value"] if known else None,
         "q_value": row["q_value"] if known else None,
         "evaluability": row["evaluability"],
-        "evidence": as_json(_evidence(day, row, tested, disclosure_k, share)),
+        "evidence": as_json(evidence_of(day, row, tested, disclosure_k, share)),
         "guardrail": wording.guardrail(row) if known else wording.NOT_APPLIED,
         "expires_on": day + LIFETIME,
         "kill_criterion": wording.kill_criterion(row) if known else wording.NOT_APPLIED,
         "status": row["status"],
     }
-
-
-def _action(row: Mapping[str, Any]) -> dict[str, Any]:
-    parameters: dict[str, float | int | str]
-    if row["kind"] == BOOST:
-        parameters = {"multiplier": round(1 + MOVED_SHARE, 6)}
-    elif row["kind"] == DIVERSIFY:
-        parameters = {"multiplier": round(1 - MOVED_SHARE, 6)}
-    elif row["kind"] == SEED_CREATORS:
-        parameters = {"slots_per_100": SEED_SLOTS}  # whom stands in its own column, where a person can be forgotten
-    elif row["kind"] == EXPLORE:
-        parameters = {"slots_per_100": EXPLORE_SLOTS}
-    elif row["kind"] == BRIDGE:
-        parameters = {"from_community_id": row["other_community_id"], "share_of_interest": MOVED_SHARE}
-    else:
-        # Items of the interest to add so that its share of supply meets the share that is asked for.
-        wanted = min(row["baseline"] + row["effect"], 0.9)
-        missing = (wanted * row["supply_total"] - row["supply"]) / (1 - wanted)
-        parameters = {"items_wanted": max(1, math.ceil(round(missing, 6)))}
-    return {
-        "type": row["kind"],
-        "community_id": row["community_id"],
-        "interest_id": row["interest_id"],
-        "parameters": parameters,
-    }
-
-
-def _evidence(day: date, row: Mapping[str, Any], tested: int, disclosure_k: int, share: float) -> dict[str, Any]:
-    evidence: dict[str, Any] = {
-        "window": [(day - timedelta(days=WINDOW_DAYS - 1)).isoformat(), day.isoformat()],
-        "members_as_of": (day - timedelta(days=WINDOW_DAYS)).isoformat(),
-        "compared_with": wording.COMPARISONS[row["metric"]],
-        "active_members": disclosed(row["members"], disclosure_k),
-        "candidates_tested": tested,
-    }
-    if share < 1:
-        evidence["share_of_users"] = rounded(share)  # counts of active and engaged users are of the sample
-    if row["why_not"] is not None:
-        return evidence | {"not_evaluable": row["why_not"]}
-    evidence |= {
-        "members_engaged": disclosed(row["engaged"], disclosure_k),
-        "others_active": disclosed(row["others"], disclosure_k),
-        "others_engaged": disclosed(row["engaged_others"], disclosure_k),
-        "members_value": rounded(row["value"]),
-        "raw_difference": rounded(row["difference"]),
-        "raw_std_error": rounded(row["std_error"]),
-        "bias_bound": rounded(row["bias_bound"]),
-        "weekly_change": rounded(row["change"] if row["move"] is None else row["move"] / abs(row["effect"])),
-        "shrinkage": {
-            "method": "adaptive shrinkage, mixture of half-normals at zero",
-            "kept_share": rounded(row["effect"] / row["difference"]) if row["difference"] else None,
-            "prior_spread": rounded(row["spread"] * row["scale"]),
-        },
-        "label_confidence": rounded(row["label_confidence"]),
-        "label_items": rounded(row["label_items"]),
-        "label_error": rounded(row["label_error"]),
-        "placebo": rounded(row["placebo"]),
-        "effective_users": rounded(row["effective_users"]),
-    }
-    if row["moved"] is not None:
-        evidence["share_of_showings_moved"] = rounded(row["moved"])
-    if row["effective_rows"] is not None:
-        evidence["effective_rows"] = rounded(row["effective_rows"])
-    if row["cut_share"] is not None:
-        evidence["share_of_weight_cut"] = rounded(row["cut_share"])
-    if row["metric"] in MOVING_METRICS:
-        evidence |= {
-            "share_of_showings_now": rounded(row["served_share"]),
-            "the_same_for_everybody": rounded(row["popularity"]),
-        }
-    if row["kind"] == BOOST and row["metric"] == GAIN:
-        evidence |= {
-            "members_less_others": rounded(row["beside_others"]),
-            "members_less_others_std_error": rounded(row["beside_others_error"]),
-        }
-    if row["kind"] == DIVERSIFY:
-        evidence |= {
-            "share_rose_within_the_week": rounded(row["share_rise"]),
-            "gain_fell_within_the_week": rounded(row["gain_fall"]),
-            "gain_fell_std_error": rounded(row["gain_fall_error"]),
-        }
-    if row["kind"] == BRIDGE:
-        evidence |= {
-            "from_community": row["other_community_id"],
-            "share_of_their_showings_of_the_interest": rounded(row["their_share"]),
-            "share_of_own_showings_of_the_interest": rounded(row["own_share"]),
-        }
-    if row["kind"] == SEED_CREATORS:
-        evidence["share_of_others_showings"] = rounded(row["shown_to_others"])
-    if row["link"] is not None:
-        evidence["linked_with"] = row["link"]
-    return evidence
-
-
-def disclosed(count: int, disclosure_k: int) -> int | None:
-    """A count that may be shown: rounded down to a multiple of 5, null below the disclosure size."""
-    return count // 5 * 5 if count >= disclosure_k else None
-
-
-def rounded(value: float | None) -> float | None:
-    """Six significant digits: enough for readers, and stable in text."""
-    return None if value is None or not math.isfinite(value) else float(f"{value:.6g}")
-
-
-def as_json(value: Mapping[str, Any]) -> str:
-    """Canonical JSON: sorted keys, real characters."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)

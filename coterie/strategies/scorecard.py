@@ -11,11 +11,13 @@ from statsmodels.stats.proportion import proportion_confint
 from coterie.strategies.bridges import BRIDGE_GAIN, BRIDGES, bridges
 from coterie.strategies.creators import BY_CREATOR, by_creator
 from coterie.strategies.days import Days
+from coterie.strategies.grounds import MOVING_METRICS
 from coterie.strategies.intervention import of_what_moved
 from coterie.strategies.outcome import MIN_USERS, WINDOW_DAYS, measure
 from coterie.strategies.placebo import placebo
-from coterie.strategies.propose import LIFETIME, MOVING_METRICS, PROPOSED, TARGET
+from coterie.strategies.propose import LIFETIME, PROPOSED, TARGET
 from coterie.strategies.shrinkage import Z90
+from coterie.strategies.timing import TIMED, TIMING_GAIN, hours_of, placebos_of, timing
 from coterie.tables import STRATEGIES, STRATEGY_SCORECARD
 
 HORIZONS = (7, 14)
@@ -111,6 +113,11 @@ def _measured(day: date, days: Days, rows: pl.DataFrame, members_on: date, discl
     if between.height:
         pairs = between.select("community_id", "interest_id", "other_community_id").unique()
         outcomes.append(bridges(window, pairs, disclosure_k))
+    hours = hours_of(rows)
+    if hours.height:
+        by_hour = timing(days, start, day, communities, members_on=members_on, hours=hours, disclosure_k=disclosure_k)
+        outcomes.append(by_hour.drop("placebo"))
+        placebos.append(placebos_of(by_hour))
     return Measured(pl.concat(outcomes, how="diagonal"), pl.concat(placebos))
 
 
@@ -166,7 +173,9 @@ def score_shipped(in_force: int, shipped: pl.DataFrame, found: Measured, beside:
 
 def _beside(rows: pl.DataFrame, found: Measured) -> pl.DataFrame:
     """Suggestions with predicted, realised, realised_error, placebo, popularity and served_share."""
-    outcomes = pl.concat([pl.DataFrame(schema=BY_CREATOR | BRIDGES), found.outcomes], how="diagonal")
+    outcomes = pl.concat(
+        [pl.DataFrame(schema=BY_CREATOR | BRIDGES | TIMED).drop("placebo"), found.outcomes], how="diagonal"
+    )
     measured = outcomes.with_columns(target=TARGET).select(
         *_KEY, "evaluability", "popularity", "served_share", realised="difference", realised_error="std_error"
     )
@@ -176,7 +185,9 @@ def _beside(rows: pl.DataFrame, found: Measured) -> pl.DataFrame:
         .join(found.placebos.rename({"interest_id": "target"}), on=_KEY, how="left")
         .with_columns(
             placebo=pl.when(pl.col("realised").is_not_null()).then("placebo"),
-            popularity=pl.when(pl.col("metric").is_in(MOVING_METRICS)).then("popularity").otherwise(0.0),
+            popularity=pl.when(pl.col("metric").is_in([*MOVING_METRICS, TIMING_GAIN]))
+            .then("popularity")
+            .otherwise(0.0),
         )
     )
 

@@ -9,25 +9,28 @@ import polars as pl
 
 MOST_WEIGHT = 10.0  # times the mean weight: a showing beyond it counts as this, so that no single one is the estimate
 RANDOM, PROPENSITY, OBSERVATIONAL = "random_exposure", "propensity", "observational"
+WHEN = ("hour",)  # of a showing, where it is known: the hour of the day, 0 to 23, in the source's time zone
 
 
 def exposed_rows(events: pl.DataFrame, engagement: pl.DataFrame) -> pl.DataFrame:
     """Logged showings with the strength that followed.
 
     Args:
-        events: RAW_EVENTS with day; showings are the rows of kind `exposure`.
+        events: RAW_EVENTS with day; showings are the rows of kind `exposure`. What it has of WHEN is kept.
         engagement: ENGAGEMENT with day. A pair's strength is divided evenly over all its showings of the day, also
             those that are not in `events`.
 
     Returns:
-        day, user_id, item_id, strength, showings (of the pair that day), propensity, is_random: one row a showing.
+        day, user_id, item_id, strength, showings (of the pair that day), propensity, is_random, and what there is of
+        WHEN: one row a showing.
     """
     pair = ["day", "user_id", "item_id"]
-    shown = events.filter(pl.col("kind") == "exposure").select(*pair, "propensity", "is_random")
+    more = [name for name in WHEN if name in events.columns]
+    shown = events.filter(pl.col("kind") == "exposure").select(*pair, "propensity", "is_random", *more)
     joined = shown.join(engagement.select(*pair, "strength", showings="exposures"), on=pair, how="inner")
-    return joined.select(*pair, pl.col("strength") / pl.col("showings"), "showings", "propensity", "is_random").sort(
-        *pair, "is_random", "propensity", nulls_last=True
-    )
+    return joined.select(
+        *pair, pl.col("strength") / pl.col("showings"), "showings", "propensity", "is_random", *more
+    ).sort(*pair, "is_random", "propensity", *more, nulls_last=True)
 
 
 def weighted_showings(exposed: pl.DataFrame) -> tuple[str, pl.DataFrame | None]:
@@ -51,9 +54,9 @@ def weighted_showings(exposed: pl.DataFrame) -> tuple[str, pl.DataFrame | None]:
 
     Returns:
         The evaluability, and day, user_id, item_id, strength, weight, cut (weight cut off) and, with propensities,
-        feed_weight; `observational` and None if the log has neither.
+        feed_weight, and what there is of WHEN; `observational` and None if the log has neither.
     """
-    columns = ["day", "user_id", "item_id", "strength", "weight", "cut"]
+    columns = ["day", "user_id", "item_id", "strength", "weight", "cut", *(c for c in WHEN if c in exposed.columns)]
     random = exposed.filter(pl.col("is_random").fill_null(False))
     weighted = _reweighted(exposed.filter(pl.col("propensity") > 0))
     if weighted.height and _effective(weighted["weight"]) >= random.height:

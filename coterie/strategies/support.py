@@ -3,7 +3,7 @@
 Belongs here: what each kind asks of a log. Does not belong here: whether a log that has it has enough of it (outcome).
 """
 
-from coterie.strategies.kinds import BRIDGE, DIVERSIFY, SEED_CREATORS
+from coterie.strategies.kinds import BRIDGE, DIVERSIFY, SEED_CREATORS, TIMING
 
 _SHOWN = "an event type of the kind exposure"
 _COMPARABLE = "the column propensity or is_random"
@@ -22,5 +22,6 @@ def lacking(*, exposures: bool, comparable: bool, creators: bool) -> dict[str, s
         Kind to what it would need, in words.
     """
     shown = [need for need, there in ((_SHOWN, exposures), (_COMPARABLE, comparable)) if not there]
-    missing = {DIVERSIFY: shown, BRIDGE: shown, SEED_CREATORS: [*shown, *([] if creators else [_CREATORS])]}
+    missing = dict.fromkeys((DIVERSIFY, BRIDGE, TIMING), shown)
+    missing[SEED_CREATORS] = [*shown, *([] if creators else [_CREATORS])]
     return {kind: ", ".join(needs) for kind, needs in missing.items() if needs}

@@ -1,6 +1,6 @@
 """What the assets of suggestions read of a week that is more than may be read."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,19 +31,27 @@ def test_only_users_of_the_sample_are_read(tmp_path: Path, monkeypatch: pytest.M
     lake = Lake(tmp_path / "home")
     ids = [{"user_id": u, "item_id": f"x{n}", "event_id": f"{u}{n}"} for u in USERS for n in range(3)]
     put(lake, "engagement", [row | {"exposures": 1, "exposure_logged": True, "strength": 0.5} for row in ids])
-    put(lake, "raw_events", [row | {"kind": "exposure", "propensity": 0.1, "is_random": False} for row in ids])
+    shown = {"kind": "exposure", "propensity": 0.1, "is_random": False, "occurred_at": datetime(2024, 5, 1, 14)}
+    put(lake, "raw_events", [row | shown for row in ids])
     put(lake, "raw_items", [])
     put(lake, "item_labels", [])
     put(lake, "interest_daily", [])
     put(lake, "memberships", [{"user_id": u, "community_id": "c", "is_primary": True} for u in USERS])
     log: Any = SimpleNamespace(
-        open=lambda: SimpleNamespace(source=SimpleNamespace(exposures_logged=True, creators_known=True))
+        open=lambda: SimpleNamespace(
+            source=SimpleNamespace(exposures_logged=True, creators_known=True, timezone="Asia/Taipei")
+        )
     )
     method: Any = SimpleNamespace(first_day=DAY.isoformat())
 
     def read() -> tuple[float, set[str], set[str], int]:
         days = asset._days(lake, Warehouse(), log, method, DAY, members_on=[DAY])
         assert days.exposed is not None
+        assert days.present is not None
+        assert days.exposed["hour"].unique().to_list() == [22]  # in the source's time zone
+        assert days.present.select("user_id", "hour").rows() == [
+            (u, 22) for u in days.engagement["user_id"].unique().sort()
+        ]
         return days.share, set(days.engagement["user_id"]), set(days.exposed["user_id"]), days.memberships.height
 
     assert read() == (1.0, set(USERS), set(USERS), 60)

@@ -143,7 +143,7 @@ def full_graph(weight: float = 0.5) -> pl.DataFrame:
 def days_of_showings(
     shown: pl.DataFrame, labels: pl.DataFrame, memberships: pl.DataFrame, creators: pl.DataFrame | None = None
 ) -> Days:
-    """Days on which all showings are random: day, user_id, item_id, strength, of each pair the first of a day."""
+    """Days on which all showings are random: day, user_id, item_id, strength, of each pair the first of a day; and hour."""
     once = shown.unique(["day", "user_id", "item_id"], keep="first", maintain_order=True)
     nothing = pl.lit(None, pl.Date).alias("day")
     return Days(

@@ -18,15 +18,14 @@ from strategies_world import DAY, INTERESTS, World, full_graph, taxonomy, world
 
 from coterie.strategies.candidates import MIN_ENGAGED
 from coterie.strategies.days import Days
+from coterie.strategies.grounds import disclosed, rounded
 from coterie.strategies.kinds import BOOST, CLOSE_GAP, EXPLORE
 from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, MIN_USERS, OUTCOME_SCHEMA, SHARE
 from coterie.strategies.propose import (
     PROPOSED,
     Q_LIMIT,
     ROWS_PER_KIND,
-    disclosed,
     propose,
-    rounded,
     strategies_of_day,
     strategy_id,
 )
@@ -426,9 +425,7 @@ def test_order_of_rows_does_not_show() -> None:
     def mix(frame: pl.DataFrame) -> pl.DataFrame:
         return frame.sample(fraction=1, shuffle=True, seed=3)
 
-    mixed = Days(
-        **{f: mix(getattr(days, f)) for f in Days.__dataclass_fields__ if f not in ("exposed", "creators", "share")}
-    )
+    mixed = Days(**{f: mix(of) for f, of in vars(days).items() if isinstance(of, pl.DataFrame)})
     two = of_world(
         w, mixed, communities=mix(w.community_rows()), interest_graph=mix(full_graph()), taxonomy=mix(taxonomy())
     )

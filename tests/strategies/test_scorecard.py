@@ -237,9 +237,7 @@ def test_a_day_keeps_the_contract_and_knows_no_order() -> None:
     one = scorecard_of_day(day=DAY, days=days, issued=made)
     assert one.schema == pl.Schema(STRATEGY_SCORECARD.schema)
     assert one.select("strategy_id", "issued_on", "horizon_days").is_unique().all()
-    mixed = Days(
-        **{f: mix(getattr(days, f)) for f in Days.__dataclass_fields__ if f not in ("exposed", "creators", "share")}
-    )
+    mixed = Days(**{f: mix(of) for f, of in vars(days).items() if isinstance(of, pl.DataFrame)})
     assert_frame_equal(one, scorecard_of_day(day=DAY, days=mixed, issued=mix(made)), check_exact=True)
 
 

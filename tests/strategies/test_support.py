@@ -2,7 +2,7 @@
 
 import itertools
 
-from coterie.strategies.kinds import BRIDGE, DIVERSIFY, SEED_CREATORS
+from coterie.strategies.kinds import BRIDGE, DIVERSIFY, SEED_CREATORS, TIMING
 from coterie.strategies.support import lacking
 
 
@@ -16,7 +16,12 @@ def test_each_kind_names_what_is_missing_and_nothing_else() -> None:
         given = dict(zip(words, there, strict=True))
         found = lacking(**given)
         of_the_feed = ("exposures", "comparable")
-        for kind, asks in ((DIVERSIFY, of_the_feed), (BRIDGE, of_the_feed), (SEED_CREATORS, tuple(words))):
+        for kind, asks in (
+            (DIVERSIFY, of_the_feed),
+            (BRIDGE, of_the_feed),
+            (TIMING, of_the_feed),
+            (SEED_CREATORS, tuple(words)),
+        ):
             missing = [words[name] for name in asks if not given[name]]
             assert (kind in found) == bool(missing)
             assert all((word in found.get(kind, "")) == (word in missing) for word in words.values())

@@ -35,7 +35,7 @@ select
     strategies.strategy_id,
     strategies.kind,
     coalesce(communities.name, strategies.community_id) as community,
-    coalesce(taxonomy.interest, strategies.interest_id) as interest,
+    coalesce(taxonomy.interest, strategies.interest_id, 'all interests') as interest,
     {{ rounded('strategies.users_affected') }} as users_rounded,
     strategies.metric,
     {{ to_the_step('strategies.baseline', 'estimates.step') }} as baseline,
