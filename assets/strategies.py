@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
+from pathlib import Path
 
 import dagster as dg
 import polars as pl
@@ -11,6 +12,7 @@ from assets.tables import YESTERDAY, shares, table_asset, today
 from coterie.strategies.days import Days
 from coterie.strategies.decisions import latest
 from coterie.strategies.experiment import plans_of_day
+from coterie.strategies.order import main_interests, ordered
 from coterie.strategies.outcome import WINDOW_DAYS
 from coterie.strategies.propose import strategies_of_day
 from coterie.strategies.sample import sampled, share_of_users
@@ -191,13 +193,14 @@ def _days(lake: Lake, warehouse: Warehouse, log: Log, method: Method, day: date,
     engagement = lake.read_days("engagement", first, day, where=of_sample)
     source = log.open().source
     zone = source.timezone
+    labels = warehouse.labels_of(lake, engagement["item_id"], last=day)
     return Days(
         engagement=engagement,
-        labels=warehouse.labels_of(lake, engagement["item_id"], last=day),
+        labels=labels,
         memberships=_on(lake, method, MEMBERSHIPS, members_on),
         user_interests=_on(lake, method, USER_INTERESTS, [day - timedelta(days=WINDOW_DAYS)], of_sample),
         interest_daily=lake.read_days("interest_daily", first, day),
-        exposed=_exposed(lake, first, day, engagement, zone, of_sample) if source.exposures_logged else None,
+        exposed=_exposed(lake, first, day, engagement, labels, zone, of_sample) if source.exposures_logged else None,
         creators=warehouse.creators_of(lake, engagement["item_id"], last=day) if source.creators_known else None,
         share=share,
         present=_present(lake, first, day, zone, of_sample),
@@ -247,26 +250,46 @@ def _on(lake: Lake, method: Method, table: Table, wanted: Sequence[date], where:
 
 
 def _exposed(
-    lake: Lake, first: date, last: date, engagement: pl.DataFrame, zone: str, of_sample: pl.Expr | None = None
+    lake: Lake,
+    first: date,
+    last: date,
+    engagement: pl.DataFrame,
+    labels: pl.DataFrame,
+    zone: str,
+    of_sample: pl.Expr | None = None,
 ) -> pl.DataFrame | None:
-    """Showings of the week that are random or have a propensity; None if the log has neither."""
-    events = (
-        _events(lake, first, last, of_sample)
-        .filter(pl.col("kind") == "exposure", pl.col("is_random").fill_null(False) | pl.col("propensity").is_not_null())
-        .select("day", "user_id", "item_id", "kind", "propensity", "is_random", hour=_hour(zone))
-        .collect()
-    )
-    return exposed_rows(events, engagement) if events.height else None
+    """Showings of the week that are random or have a propensity, in their order; None if the log has neither."""
+    main = main_interests(labels)
+    frames = []
+    # Day by day, as the order is among all showings of a day, also those that cannot be compared.
+    for file in lake.files("raw_events", first=first, last=last):
+        events = _events([file], of_sample)
+        annoyed = events.filter(pl.col("kind") == "negative").select("user_id", "item_id").unique()
+        shown = (
+            events.filter(pl.col("kind") == "exposure")
+            .select("day", "user_id", "item_id", "kind", "propensity", "is_random", "occurred_at", "event_id",
+                    hour=_hour(zone))
+            .join(annoyed.with_columns(negative=pl.lit(True)), on=["user_id", "item_id"], how="left")
+            .with_columns(pl.col("negative").fill_null(False))
+            .collect()
+        )  # fmt: skip
+        comparable = pl.col("is_random").fill_null(False) | pl.col("propensity").is_not_null()
+        frames.append(ordered(shown, main).filter(comparable).drop("occurred_at", "event_id"))
+    return exposed_rows(pl.concat(frames), engagement) if any(frame.height for frame in frames) else None
 
 
 def _present(lake: Lake, first: date, last: date, zone: str, of_sample: pl.Expr | None = None) -> pl.DataFrame:
     """The hours of each day in which a user was there: fewer rows than events, and read as a stream."""
-    there = _events(lake, first, last, of_sample).select("day", "user_id", hour=_hour(zone)).unique()
+    there = (
+        _events(lake.files("raw_events", first=first, last=last), of_sample)
+        .select("day", "user_id", hour=_hour(zone))
+        .unique()
+    )
     return there.collect(engine="streaming").sort("day", "user_id", "hour")
 
 
-def _events(lake: Lake, first: date, last: date, of_sample: pl.Expr | None) -> pl.LazyFrame:
-    events = pl.scan_parquet(lake.files("raw_events", first=first, last=last), hive_partitioning=True)
+def _events(files: list[Path], of_sample: pl.Expr | None) -> pl.LazyFrame:
+    events = pl.scan_parquet(files, hive_partitioning=True)
     return events.filter(True if of_sample is None else of_sample).with_columns(pl.col("day").cast(pl.Date))
 
 

@@ -383,7 +383,10 @@ STRATEGIES = Table(
     ("strategy_id",),
     (
         _STRATEGY,
-        _text("kind", "boost_interest, explore_interest, close_supply_gap, diversify, seed_creators, bridge or timing"),
+        _text(
+            "kind",
+            "boost_interest, explore_interest, close_supply_gap, diversify, seed_creators, bridge, timing or rest_interest",
+        ),
         _COMMUNITY,
         _text("interest_id", "What it is about; null where it is about whatever members are shown", True),
         _text(

@@ -16,6 +16,7 @@ _KINDS: Mapping[str, str] = MappingProxyType(
         "seed_creators": "Show a creator they hardly see",
         "bridge": "Show what another community sees",
         "timing": "Reach them at their hours",
+        "rest_interest": "Show no more than so often a day",
     }
 )
 _VERBS: Mapping[str, str] = MappingProxyType(
@@ -26,6 +27,7 @@ _VERBS: Mapping[str, str] = MappingProxyType(
         "diversify": "Show less of",
         "seed_creators": "Show a creator of",
         "bridge": "Show another community's",
+        "rest_interest": "Show no more than so often a day of",
     }
 )
 _METRICS: Mapping[str, str] = MappingProxyType(
@@ -36,6 +38,7 @@ _METRICS: Mapping[str, str] = MappingProxyType(
         "loss_per_showing": "engagement strength for each showing taken from it, against what is shown otherwise",
         "gain_per_showing_of_creator": "engagement strength for each showing given to the creator, against what is shown now",
         "gain_per_showing_bridged": "engagement strength for each showing given to the items, against the interest as shown now",
+        "gain_per_showing_rested": "engagement strength for each showing beyond the cap that goes to something else, the same day",
         "gain_per_showing_in_hours": "engagement strength for each showing in the hours, against the same members at other times",
         "adoption": "share of newcomers to the interest who take it up, against others",
         "demand_minus_supply": "share of engagement above share of supply",
@@ -58,6 +61,7 @@ _ASKS: Mapping[str, str] = MappingProxyType(
         "explore_interest": "{slots_per_100} of 100 places in the feed",
         "close_supply_gap": "about {items_wanted:,} more items in a week",
         "bridge": "{share_of_interest:.0%} of its showings to items of {from_community_id}",
+        "rest_interest": "at most {most_per_day} showings of it a day and user",
         "timing": "from {from_hour}:00 to {to_hour}:00, {timezone}",
     }
 )

@@ -90,8 +90,8 @@ def headline(facts: DayFacts, language: str = "en") -> list[str]:
 def strategy_title(row: Row, facts: DayFacts, t: Texts) -> str:
     """What is suggested, in one line."""
     key = f"strategy.{row['kind']}" if t.has(f"strategy.{row['kind']}") else "strategy.boost_interest"
-    hours = {name: row[name] for name in ("from_hour", "to_hour") if row.get(name) is not None}
-    return t(f"{key}_told" if hours else key, **hours, community=community_name(str(row["community"]), facts.names),
+    asked = {name: row[name] for name in ("from_hour", "to_hour", "most_per_day") if row.get(name) is not None}
+    return t(f"{key}_told" if asked else key, **asked, community=community_name(str(row["community"]), facts.names),
              interest=interest_name(str(row["interest_id"]), facts.names, str(row["interest"])))  # fmt: skip
 
 

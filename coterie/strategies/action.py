@@ -3,8 +3,8 @@
 Belongs here: reading the schema. Does not belong here: which action a suggestion has (propose).
 
 Of each parameter the schema says with `x-told` whether it may be told outside the private tables: `as it is` (a constant
-of the method, or hours of the day), `rounded` (made from estimates). A parameter without the word is not told, and an
-action with such a parameter stays in the lake.
+of the method, hours of the day, or a count of showings), `rounded` (made from estimates). A parameter without the word is
+not told, and an action with such a parameter stays in the lake.
 """
 
 import json

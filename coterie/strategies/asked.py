@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from coterie.strategies.kinds import BOOST, BRIDGE, DIVERSIFY, EXPLORE, SEED_CREATORS, TIMING
+from coterie.strategies.kinds import BOOST, BRIDGE, DIVERSIFY, EXPLORE, REST, SEED_CREATORS, TIMING
 
 MOVED_SHARE = 0.2  # of an interest's showings, that a boost adds and diversifying takes away
 EXPLORE_SLOTS, SEED_SLOTS = 2, 1
@@ -27,6 +27,8 @@ def action_of(row: Mapping[str, Any]) -> dict[str, Any]:
         parameters = {"slots_per_100": EXPLORE_SLOTS}
     elif row["kind"] == BRIDGE:
         parameters = {"from_community_id": row["other_community_id"], "share_of_interest": MOVED_SHARE}
+    elif row["kind"] == REST:
+        parameters = {"most_per_day": row["most_per_day"]}
     elif row["kind"] == TIMING:
         parameters = {name: row[name] for name in ("from_hour", "to_hour", "timezone")}
     else:

@@ -9,15 +9,17 @@ import polars as pl
 
 from coterie.strategies.bridges import BRIDGE_GAIN, BRIDGES
 from coterie.strategies.creators import BY_CREATOR, CREATOR_GAIN
-from coterie.strategies.kinds import BOOST, BRIDGE, CLOSE_GAP, DIVERSIFY, EXPLORE, SEED_CREATORS, TIMING
+from coterie.strategies.kinds import BOOST, BRIDGE, CLOSE_GAP, DIVERSIFY, EXPLORE, REST, SEED_CREATORS, TIMING
 from coterie.strategies.label_error import with_label_error
 from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, LOSS, SHARE
+from coterie.strategies.resting import REST_GAIN, RESTED
 from coterie.strategies.shrinkage import Z90
 from coterie.strategies.timing import TIMED, TIMING_GAIN
 
 MIN_ENGAGED = 5  # members behind an estimate; with fewer the normal approximation fails and there is nothing to suggest
 TOP_INTERESTS = 5
 LEAST_SERVED = 0.10  # share of the members' showings from which on an interest can narrow a feed
+Z_WORN = 1.96  # each of two signs of wear at 97.5 %, so both together at 95 %
 MOST_SEEDS = 20  # creators of a community who are tested: each that is costs the others power
 
 
@@ -25,12 +27,14 @@ def candidates(outcomes: pl.DataFrame, interest_graph: pl.DataFrame, disclosure_
     """Rows to test, with kind, link and trigger.
 
     Args:
-        outcomes: OUTCOME_SCHEMA with what `propose.with_change` adds, and BY_CREATOR's, BRIDGES' and TIMED's columns
-            where creators, bridges and hours are measured.
+        outcomes: OUTCOME_SCHEMA with what `propose.with_change` adds, and BY_CREATOR's, BRIDGES', TIMED's and RESTED's
+            columns where creators, bridges, hours and caps are measured.
         interest_graph: INTEREST_GRAPH of the day.
         disclosure_k: least number of users that a row may rest on.
     """
-    every = pl.concat([pl.DataFrame(schema=BY_CREATOR | BRIDGES | TIMED).drop("placebo"), outcomes], how="diagonal")
+    every = pl.concat(
+        [pl.DataFrame(schema=BY_CREATOR | BRIDGES | TIMED | RESTED).drop("placebo"), outcomes], how="diagonal"
+    )
     known = every.filter(pl.col("baseline").is_not_null(), pl.col("engaged") + pl.col("engaged_others") >= disclosure_k)
     boost = _boostable(known)
     share = known.filter(pl.col("metric") == SHARE).select(
@@ -54,6 +58,7 @@ def candidates(outcomes: pl.DataFrame, interest_graph: pl.DataFrame, disclosure_
         _seeds(known),
         _bridges(known),
         _hours(every),
+        _worn(known),
     ]
     return with_label_error(pl.concat(parts, how="diagonal"))
 
@@ -98,6 +103,14 @@ def _hours(every: pl.DataFrame) -> pl.DataFrame:
     """Every community that has hours of its own, also where nothing is known of what a showing brings in them."""
     return every.filter(pl.col("metric") == TIMING_GAIN).with_columns(
         kind=pl.lit(TIMING), trigger=pl.lit(True), link=pl.lit(None, dtype=pl.String)
+    )
+
+
+def _worn(known: pl.DataFrame) -> pl.DataFrame:
+    """What loses more against others, or annoys more, once it has been shown for a while: by more than chance explains."""
+    worn = [pl.col(of) > Z_WORN * pl.col(f"{of}_error") for of in ("tired", "annoyed")]
+    return known.filter(pl.col("metric") == REST_GAIN).with_columns(
+        kind=pl.lit(REST), trigger=pl.any_horizontal(worn).fill_null(False), link=pl.lit(None, dtype=pl.String)
     )
 
 

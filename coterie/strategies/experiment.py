@@ -29,6 +29,7 @@ from coterie.strategies.days import Days
 from coterie.strategies.grounds import MOVING_METRICS, as_json, rounded
 from coterie.strategies.outcome import ADOPTION, EXPOSURE, MIN_USERS, WINDOW_DAYS, fewest_users, measure
 from coterie.strategies.propose import PROPOSED, TARGET, TARGET_OF_BRIDGE, citable
+from coterie.strategies.resting import caps_of, resting
 from coterie.strategies.sample import sampled
 from coterie.strategies.timing import TARGET_OF_HOURS, hours_of, timing
 from coterie.strategies.window import Window, adoption_sums, exposure_sums, share_sums
@@ -104,7 +105,8 @@ def plans_of_day(
     rows = days.engagement.filter(pl.col("day").is_between(start, day))
     here = sampled(primary["user_id"], days.share)
     supply = days.interest_daily.filter(pl.col("day").is_between(start, day))
-    units = [unit_statistics(window, measure(window, supply, disclosure_k))]
+    outcomes = measure(window, supply, disclosure_k)
+    units = [unit_statistics(window, outcomes)]
     proposed = strategies.filter(pl.col("status") == PROPOSED)
     between = proposed.filter(pl.col("other_community_id").is_not_null())
     if between.height:
@@ -120,6 +122,10 @@ def plans_of_day(
         if of_creators.window is not None:
             by_name = of_creators.outcomes.with_columns(interest_id="creator_id")
             units.append(unit_statistics(of_creators.window, by_name))
+    caps = caps_of(proposed)
+    if caps.height:
+        rested = resting(days, start, day, outcomes, members_on=day, caps=caps, disclosure_k=disclosure_k)
+        units.append(unit_statistics(window, rested))
     hours = hours_of(proposed)
     if hours.height:
         by_hour = timing(

@@ -7,15 +7,47 @@ import json
 import math
 from collections.abc import Mapping
 from datetime import date, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from coterie.strategies import wording
 from coterie.strategies.bridges import BRIDGE_GAIN
 from coterie.strategies.creators import CREATOR_GAIN
-from coterie.strategies.kinds import BOOST, BRIDGE, DIVERSIFY, SEED_CREATORS, TIMING
+from coterie.strategies.kinds import BOOST, BRIDGE, DIVERSIFY, REST, SEED_CREATORS, TIMING
 from coterie.strategies.outcome import GAIN, LOSS, WINDOW_DAYS
+from coterie.strategies.resting import REST_GAIN
+from coterie.strategies.timing import TIMING_GAIN
 
-MOVING_METRICS = (GAIN, LOSS, CREATOR_GAIN, BRIDGE_GAIN)  # of a showing that moves
+MOVING_METRICS = (GAIN, LOSS, CREATOR_GAIN, BRIDGE_GAIN, REST_GAIN)  # of a showing that moves
+
+# What only candidates of a kind and metric have: its name here, and the column.
+_OF_KIND: Mapping[tuple[str, str], Mapping[str, str]] = MappingProxyType(
+    {
+        (BOOST, GAIN): {
+            "members_less_others": "beside_others",
+            "members_less_others_std_error": "beside_others_error",
+        },
+        (DIVERSIFY, LOSS): {
+            "share_rose_within_the_week": "share_rise",
+            "gain_fell_within_the_week": "gain_fall",
+            "gain_fell_std_error": "gain_fall_error",
+        },
+        (BRIDGE, BRIDGE_GAIN): {
+            "from_community": "other_community_id",
+            "share_of_their_showings_of_the_interest": "their_share",
+            "share_of_own_showings_of_the_interest": "own_share",
+        },
+        (SEED_CREATORS, CREATOR_GAIN): {"share_of_others_showings": "shown_to_others"},
+        (REST, REST_GAIN): {
+            "share_of_its_showings_beyond_the_cap": "late_share",
+            "loses_more_beyond_the_cap": "tired",
+            "loses_more_std_error": "tired_error",
+            "negative_signals_rise_beyond_the_cap": "annoyed",
+            "negative_signals_rise_std_error": "annoyed_error",
+        },
+        (TIMING, TIMING_GAIN): {"the_same_for_everybody": "popularity"},
+    }
+)
 
 
 def evidence_of(day: date, row: Mapping[str, Any], tested: int, disclosure_k: int, share: float) -> dict[str, Any]:
@@ -88,28 +120,8 @@ def _hours(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _of_kind(row: Mapping[str, Any]) -> dict[str, Any]:
-    if row["kind"] == BOOST and row["metric"] == GAIN:
-        return {
-            "members_less_others": rounded(row["beside_others"]),
-            "members_less_others_std_error": rounded(row["beside_others_error"]),
-        }
-    if row["kind"] == DIVERSIFY:
-        return {
-            "share_rose_within_the_week": rounded(row["share_rise"]),
-            "gain_fell_within_the_week": rounded(row["gain_fall"]),
-            "gain_fell_std_error": rounded(row["gain_fall_error"]),
-        }
-    if row["kind"] == BRIDGE:
-        return {
-            "from_community": row["other_community_id"],
-            "share_of_their_showings_of_the_interest": rounded(row["their_share"]),
-            "share_of_own_showings_of_the_interest": rounded(row["own_share"]),
-        }
-    if row["kind"] == SEED_CREATORS:
-        return {"share_of_others_showings": rounded(row["shown_to_others"])}
-    if row["kind"] == TIMING:
-        return {"the_same_for_everybody": rounded(row["popularity"])}
-    return {}
+    values = {name: row[column] for name, column in _OF_KIND.get((row["kind"], row["metric"]), {}).items()}
+    return {name: value if isinstance(value, str) else rounded(value) for name, value in values.items()}
 
 
 def disclosed(count: int, disclosure_k: int) -> int | None:

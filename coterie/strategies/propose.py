@@ -31,10 +31,13 @@ from coterie.strategies.kinds import (
     EXPLORE,
     KINDS,
     MOVING_KINDS,
+    REST,
     SEED_CREATORS,
 )
 from coterie.strategies.outcome import LOSS, MIN_USERS, WINDOW_DAYS, measure
 from coterie.strategies.placebo import PLACEBO_SCHEMA, placebo
+from coterie.strategies.resting import placebos_of as beside_rest
+from coterie.strategies.resting import resting
 from coterie.strategies.shrinkage import Z90, shrink
 from coterie.strategies.timing import TARGET_OF_HOURS, placebos_of, timing, with_move
 from coterie.tables import STRATEGIES
@@ -88,11 +91,14 @@ def strategies_of_day(
     window = days.window(start, day, cited, members_on=before)
     outcomes = measure(window, supply, disclosure_k)
     of_bridges = bridges(window, wanted(outcomes), disclosure_k)
+    rested = resting(days, start, day, outcomes, members_on=before, disclosure_k=disclosure_k)
     return propose(
         day=day,
         communities=communities,
-        outcomes=pl.concat([outcomes, by_name, of_bridges, by_hour.drop("placebo")], how="diagonal"),
-        placebos=pl.concat([placebo(window, supply, day), beside_names, placebos_of(by_hour)]),
+        outcomes=pl.concat(
+            [outcomes, by_name, of_bridges, by_hour.drop("placebo"), rested.drop("placebo")], how="diagonal"
+        ),
+        placebos=pl.concat([placebo(window, supply, day), beside_names, placebos_of(by_hour), beside_rest(rested)]),
         changes=changes_of_day(day=day, days=days, communities=cited),
         interest_graph=interest_graph,
         taxonomy=taxonomy,
@@ -177,6 +183,9 @@ def propose(
             brings more than what they are shown now.
         bridge: another community wants the same interest and is mostly shown other items of it, which bring more from
             members than what they are shown of it.
+        rest_interest: once a member has been shown it so often on a day that at most a quarter of its showings are left,
+            a showing of it brings less than what else the member is shown then, and loses more against that, or annoys
+            more often, than it did before.
         timing: members are there in some hours of the day more than others are, and a showing in them brings more than
             one brings the same members at other times.
 
@@ -193,7 +202,7 @@ def propose(
         day: the day of the suggestion.
         communities: COMMUNITIES of the day; only real ones of at least `disclosure_k` users are cited.
         outcomes: what `outcome.measure` returns for the last complete window, `creators.ByCreator.outcomes`, and what
-            `bridges.bridges` and `timing.timing` return.
+            `bridges.bridges`, `timing.timing` and `resting.resting` return.
         interest_graph: INTEREST_GRAPH of the day.
         taxonomy: interest_id, interest, sensitive. Interests that are missing there are treated as sensitive.
         placebos: what `placebo.placebo` returns for the same window and that by creator; goes into the evidence.
@@ -324,7 +333,9 @@ def _pick(estimated: pl.DataFrame) -> pl.DataFrame:
             moved=moved.when(pl.col("kind") == EXPLORE)
             .then(EXPLORE_SLOTS / 100)
             .when(pl.col("kind") == SEED_CREATORS)
-            .then(SEED_SLOTS / 100),
+            .then(SEED_SLOTS / 100)
+            .when(pl.col("kind") == REST)
+            .then(pl.col("served_share") * pl.col("late_share")),
             gains=pl.col("metric").is_in(MOVING_METRICS), proposed=~pl.col("withheld"),
         )
     )  # fmt: skip

@@ -16,6 +16,8 @@ from coterie.strategies.intervention import of_what_moved
 from coterie.strategies.outcome import MIN_USERS, WINDOW_DAYS, measure
 from coterie.strategies.placebo import placebo
 from coterie.strategies.propose import LIFETIME, PROPOSED, TARGET
+from coterie.strategies.resting import REST_GAIN, RESTED, caps_of, resting
+from coterie.strategies.resting import placebos_of as beside_rest
 from coterie.strategies.shrinkage import Z90
 from coterie.strategies.timing import TIMED, TIMING_GAIN, hours_of, placebos_of, timing
 from coterie.tables import STRATEGIES, STRATEGY_SCORECARD
@@ -25,7 +27,7 @@ HORIZONS = (7, 14)
 ISSUED_BEFORE = LIFETIME.days + max(HORIZONS) - 2
 SHIPPED = STRATEGIES.schema | {"issued_on": pl.Date, "shipped_on": pl.Date, "held": pl.Boolean}
 AGAINST_THE_FEED = tuple(
-    metric for metric in MOVING_METRICS if metric != BRIDGE_GAIN
+    metric for metric in MOVING_METRICS if metric not in (BRIDGE_GAIN, REST_GAIN)
 )  # against a showing of the whole feed
 _KEY = ["community_id", "target", "metric"]
 
@@ -109,6 +111,11 @@ def _measured(day: date, days: Days, rows: pl.DataFrame, members_on: date, discl
     supply = days.interest_daily.filter(pl.col("day").is_between(start, day))
     outcomes.append(measure(window, supply, disclosure_k))
     placebos.append(placebo(window, supply, day))
+    caps = caps_of(rows)
+    if caps.height:
+        rested = resting(days, start, day, outcomes[-1], members_on=members_on, caps=caps, disclosure_k=disclosure_k)
+        outcomes.append(rested.drop("placebo"))
+        placebos.append(beside_rest(rested))
     between = rows.filter(pl.col("other_community_id").is_not_null())
     if between.height:
         pairs = between.select("community_id", "interest_id", "other_community_id").unique()
@@ -174,7 +181,7 @@ def score_shipped(in_force: int, shipped: pl.DataFrame, found: Measured, beside:
 def _beside(rows: pl.DataFrame, found: Measured) -> pl.DataFrame:
     """Suggestions with predicted, realised, realised_error, placebo, popularity and served_share."""
     outcomes = pl.concat(
-        [pl.DataFrame(schema=BY_CREATOR | BRIDGES | TIMED).drop("placebo"), found.outcomes], how="diagonal"
+        [pl.DataFrame(schema=BY_CREATOR | BRIDGES | TIMED | RESTED).drop("placebo"), found.outcomes], how="diagonal"
     )
     measured = outcomes.with_columns(target=TARGET).select(
         *_KEY, "evaluability", "popularity", "served_share", realised="difference", realised_error="std_error"

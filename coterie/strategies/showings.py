@@ -9,7 +9,9 @@ import polars as pl
 
 MOST_WEIGHT = 10.0  # times the mean weight: a showing beyond it counts as this, so that no single one is the estimate
 RANDOM, PROPENSITY, OBSERVATIONAL = "random_exposure", "propensity", "observational"
-WHEN = ("hour",)  # of a showing, where it is known: the hour of the day, 0 to 23, in the source's time zone
+# Of a showing, where it is known: the hour of the day, 0 to 23, in the source's time zone; which showing of the user and day
+# it was, and which of its interest (order.ordered); and whether a negative signal about the item came that day.
+WHEN = ("hour", "place", "nth", "negative")
 
 
 def exposed_rows(events: pl.DataFrame, engagement: pl.DataFrame) -> pl.DataFrame:

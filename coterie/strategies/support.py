@@ -3,7 +3,7 @@
 Belongs here: what each kind asks of a log. Does not belong here: whether a log that has it has enough of it (outcome).
 """
 
-from coterie.strategies.kinds import BRIDGE, DIVERSIFY, SEED_CREATORS, TIMING
+from coterie.strategies.kinds import BRIDGE, DIVERSIFY, REST, SEED_CREATORS, TIMING
 
 _SHOWN = "an event type of the kind exposure"
 _COMPARABLE = "the column propensity or is_random"
@@ -22,6 +22,6 @@ def lacking(*, exposures: bool, comparable: bool, creators: bool) -> dict[str, s
         Kind to what it would need, in words.
     """
     shown = [need for need, there in ((_SHOWN, exposures), (_COMPARABLE, comparable)) if not there]
-    missing = dict.fromkeys((DIVERSIFY, BRIDGE, TIMING), shown)
+    missing = dict.fromkeys((DIVERSIFY, BRIDGE, TIMING, REST), shown)
     missing[SEED_CREATORS] = [*shown, *([] if creators else [_CREATORS])]
     return {kind: ", ".join(needs) for kind, needs in missing.items() if needs}

@@ -7,6 +7,7 @@ from typing import Any
 from coterie.strategies.bridges import BRIDGE_GAIN
 from coterie.strategies.creators import CREATOR_GAIN
 from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, LOSS, SHARE, WINDOW_DAYS
+from coterie.strategies.resting import REST_GAIN
 from coterie.strategies.timing import TIMING_GAIN
 
 GUARDRAIL_LOSS = 0.02
@@ -21,6 +22,7 @@ COMPARISONS: Mapping[str, str] = MappingProxyType(
         LOSS: "a showing of the interest",
         CREATOR_GAIN: "a showing of what the members are shown now",
         BRIDGE_GAIN: "a showing of the interest, as members are shown it now",
+        REST_GAIN: "a showing of the interest beyond the cap, on the same days of the same members",
         TIMING_GAIN: "a showing that the same members were given at other times",
         ADOPTION: "users active in the window who are not members and had no earlier engagement with the interest",
         GAP: "the interest's share of the items supplied in the window",
@@ -35,6 +37,7 @@ _MEASURES: Mapping[str, str] = MappingProxyType(
         LOSS: "members' engagement strength, for each showing that is taken from this interest,",
         CREATOR_GAIN: "members' engagement strength, for each showing that is given to this creator,",
         BRIDGE_GAIN: "members' engagement strength, for each showing of the interest that is given to these items,",
+        REST_GAIN: "members' engagement strength, for each showing beyond the cap that goes to something else,",
         TIMING_GAIN: "members' engagement strength, for each showing in these hours against one at other times,",
         ADOPTION: "share of members new to this interest who engage with it",
         GAP: "share of the members' engagement that goes to this interest, above its share of supply",
@@ -45,7 +48,7 @@ _MEASURES: Mapping[str, str] = MappingProxyType(
 def guardrail(row: Mapping[str, Any]) -> str:
     """What must not get worse while the suggestion is followed."""
     loss = f"{GUARDRAIL_LOSS:.0%}"
-    if row["metric"] in (EXPOSURE, GAIN, LOSS, CREATOR_GAIN, BRIDGE_GAIN, TIMING_GAIN):
+    if row["metric"] in (EXPOSURE, GAIN, LOSS, CREATOR_GAIN, BRIDGE_GAIN, TIMING_GAIN, REST_GAIN):
         return (
             f"Engagement strength per showing over all interests, now {row['community_mean']:.4f} among members, must "
             f"not fall by more than {loss} against the control group."

@@ -32,7 +32,14 @@ def test_only_users_of_the_sample_are_read(tmp_path: Path, monkeypatch: pytest.M
     ids = [{"user_id": u, "item_id": f"x{n}", "event_id": f"{u}{n}"} for u in USERS for n in range(3)]
     put(lake, "engagement", [row | {"exposures": 1, "exposure_logged": True, "strength": 0.5} for row in ids])
     shown = {"kind": "exposure", "propensity": 0.1, "is_random": False, "occurred_at": datetime(2024, 5, 1, 14)}
-    put(lake, "raw_events", [row | shown for row in ids])
+    annoyed = {
+        "user_id": USERS[0],
+        "item_id": "x1",
+        "event_id": "n",
+        "kind": "negative",
+        "occurred_at": datetime(2024, 5, 1, 14),
+    }
+    put(lake, "raw_events", [annoyed, *(row | shown for row in ids)])
     put(lake, "raw_items", [])
     put(lake, "item_labels", [])
     put(lake, "interest_daily", [])
@@ -48,6 +55,9 @@ def test_only_users_of_the_sample_are_read(tmp_path: Path, monkeypatch: pytest.M
         days = asset._days(lake, Warehouse(), log, method, DAY, members_on=[DAY])
         assert days.exposed is not None
         assert days.present is not None
+        order = days.exposed.filter(pl.col("user_id") == days.exposed["user_id"][0]).select("item_id", "place")
+        assert order.rows() == [("x0", 1), ("x1", 2), ("x2", 3)]
+        assert days.exposed.filter("negative").select("user_id", "item_id").rows() in ([(USERS[0], "x1")], [])
         assert days.exposed["hour"].unique().to_list() == [22]  # in the source's time zone
         assert days.present.select("user_id", "hour").rows() == [
             (u, 22) for u in days.engagement["user_id"].unique().sort()
@@ -55,7 +65,7 @@ def test_only_users_of_the_sample_are_read(tmp_path: Path, monkeypatch: pytest.M
         return days.share, set(days.engagement["user_id"]), set(days.exposed["user_id"]), days.memberships.height
 
     assert read() == (1.0, set(USERS), set(USERS), 60)
-    monkeypatch.setattr(asset, "share_of_users", lambda rows: 45 / rows)
+    monkeypatch.setattr(asset, "share_of_users", lambda rows: 0.25)
     some = set(sampled(pl.Series(USERS), 0.25))
     assert 0 < len(some) < 30
     assert read() == (0.25, some, some, 60)

@@ -2,7 +2,7 @@
 
 import itertools
 
-from coterie.strategies.kinds import BRIDGE, DIVERSIFY, SEED_CREATORS, TIMING
+from coterie.strategies.kinds import BRIDGE, DIVERSIFY, REST, SEED_CREATORS, TIMING
 from coterie.strategies.support import lacking
 
 
@@ -20,6 +20,7 @@ def test_each_kind_names_what_is_missing_and_nothing_else() -> None:
             (DIVERSIFY, of_the_feed),
             (BRIDGE, of_the_feed),
             (TIMING, of_the_feed),
+            (REST, of_the_feed),
             (SEED_CREATORS, tuple(words)),
         ):
             missing = [words[name] for name in asks if not given[name]]

@@ -1,4 +1,4 @@
--- The strategy board with the ids behind its names, the hours that are asked for, and what the test plan randomises.
+-- The strategy board with the ids behind its names, the hours and the cap that are asked for, and what the test plan randomises.
 select
     board.strategy_id,
     board.kind,
@@ -17,6 +17,7 @@ select
     board.status,
     cast(json_extract_string(issued.action, '$.parameters.from_hour') as bigint) as from_hour,
     cast(json_extract_string(issued.action, '$.parameters.to_hour') as bigint) as to_hour,
+    cast(json_extract_string(issued.action, '$.parameters.most_per_day') as bigint) as most_per_day,
     plans.unit,
     board.users_per_arm,
     board.test_days,
