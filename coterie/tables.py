@@ -385,10 +385,13 @@ STRATEGIES = Table(
         _STRATEGY,
         _text(
             "kind",
-            "boost_interest, explore_interest, close_supply_gap, diversify, seed_creators, bridge, timing or rest_interest",
+            "boost_interest, explore_interest, close_supply_gap, diversify, seed_creators, bridge, timing, rest_interest or "
+            "cold_start_bundle",
         ),
         _COMMUNITY,
-        _text("interest_id", "What it is about; null where it is about whatever members are shown", True),
+        _text(
+            "interest_id", "What it is about, or most about; null where it is about whatever members are shown", True
+        ),
         _text(
             "creator_id",
             "Of seed_creators, who: interest_id is what most of their showings are about",

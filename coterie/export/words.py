@@ -16,6 +16,7 @@ _KINDS: Mapping[str, str] = MappingProxyType(
         "seed_creators": "Show a creator they hardly see",
         "bridge": "Show what another community sees",
         "timing": "Reach them at their hours",
+        "cold_start_bundle": "Show newcomers first",
         "rest_interest": "Show no more than so often a day",
     }
 )
@@ -28,6 +29,7 @@ _VERBS: Mapping[str, str] = MappingProxyType(
         "seed_creators": "Show a creator of",
         "bridge": "Show another community's",
         "rest_interest": "Show no more than so often a day of",
+        "cold_start_bundle": "Show newcomers first",
     }
 )
 _METRICS: Mapping[str, str] = MappingProxyType(
@@ -39,6 +41,7 @@ _METRICS: Mapping[str, str] = MappingProxyType(
         "gain_per_showing_of_creator": "engagement strength for each showing given to the creator, against what is shown now",
         "gain_per_showing_bridged": "engagement strength for each showing given to the items, against the interest as shown now",
         "gain_per_showing_rested": "engagement strength for each showing beyond the cap that goes to something else, the same day",
+        "placed_right": "share of those placed in the community who belong to it, above its share of all users",
         "gain_per_showing_in_hours": "engagement strength for each showing in the hours, against the same members at other times",
         "adoption": "share of newcomers to the interest who take it up, against others",
         "demand_minus_supply": "share of engagement above share of supply",
@@ -104,6 +107,9 @@ def ask_of(action: Mapping[str, Any] | None) -> str:
     if action is None:
         return ""
     parameters = action.get("parameters", {})
+    if action["type"] == "cold_start_bundle":
+        shown = ", ".join(f"{part['items']} items of {part['interest_id']}" for part in parameters["bundle"])
+        return f"{shown}; {parameters['signals']} engagements tell who belongs here"
     if action["type"] in _ASKS:
         return _ASKS[action["type"]].format(**parameters)
     return ", ".join(f"{plain(name)} {value}" for name, value in sorted(parameters.items()))

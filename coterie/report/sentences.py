@@ -87,10 +87,13 @@ def headline(facts: DayFacts, language: str = "en") -> list[str]:
     return [*what_changed(facts, t), *(top or [nothing_to_do(facts["board"], t)]), " ".join(how_far_to_trust(facts, t))]
 
 
+_ASKED = ("from_hour", "to_hour", "most_per_day", "signals")
+
+
 def strategy_title(row: Row, facts: DayFacts, t: Texts) -> str:
     """What is suggested, in one line."""
     key = f"strategy.{row['kind']}" if t.has(f"strategy.{row['kind']}") else "strategy.boost_interest"
-    asked = {name: row[name] for name in ("from_hour", "to_hour", "most_per_day") if row.get(name) is not None}
+    asked = {name: row[name] for name in _ASKED if row.get(name) is not None}
     return t(f"{key}_told" if asked else key, **asked, community=community_name(str(row["community"]), facts.names),
              interest=interest_name(str(row["interest_id"]), facts.names, str(row["interest"])))  # fmt: skip
 

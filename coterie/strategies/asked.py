@@ -8,7 +8,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from coterie.strategies.kinds import BOOST, BRIDGE, DIVERSIFY, EXPLORE, REST, SEED_CREATORS, TIMING
+from coterie.strategies.kinds import BOOST, BRIDGE, COLD_START, DIVERSIFY, EXPLORE, REST, SEED_CREATORS, TIMING
+from coterie.strategies.newcomers import bundle_of
 
 MOVED_SHARE = 0.2  # of an interest's showings, that a boost adds and diversifying takes away
 EXPLORE_SLOTS, SEED_SLOTS = 2, 1
@@ -16,7 +17,7 @@ EXPLORE_SLOTS, SEED_SLOTS = 2, 1
 
 def action_of(row: Mapping[str, Any]) -> dict[str, Any]:
     """The action of a candidate, as action.v1.json has it."""
-    parameters: dict[str, float | int | str]
+    parameters: dict[str, Any]
     if row["kind"] == BOOST:
         parameters = {"multiplier": round(1 + MOVED_SHARE, 6)}
     elif row["kind"] == DIVERSIFY:
@@ -29,6 +30,8 @@ def action_of(row: Mapping[str, Any]) -> dict[str, Any]:
         parameters = {"from_community_id": row["other_community_id"], "share_of_interest": MOVED_SHARE}
     elif row["kind"] == REST:
         parameters = {"most_per_day": row["most_per_day"]}
+    elif row["kind"] == COLD_START:
+        parameters = {"signals": row["signals"], "bundle": bundle_of(row["bundle"])}
     elif row["kind"] == TIMING:
         parameters = {name: row[name] for name in ("from_hour", "to_hour", "timezone")}
     else:

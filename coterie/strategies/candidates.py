@@ -9,8 +9,19 @@ import polars as pl
 
 from coterie.strategies.bridges import BRIDGE_GAIN, BRIDGES
 from coterie.strategies.creators import BY_CREATOR, CREATOR_GAIN
-from coterie.strategies.kinds import BOOST, BRIDGE, CLOSE_GAP, DIVERSIFY, EXPLORE, REST, SEED_CREATORS, TIMING
+from coterie.strategies.kinds import (
+    BOOST,
+    BRIDGE,
+    CLOSE_GAP,
+    COLD_START,
+    DIVERSIFY,
+    EXPLORE,
+    REST,
+    SEED_CREATORS,
+    TIMING,
+)
 from coterie.strategies.label_error import with_label_error
+from coterie.strategies.newcomers import NEWCOMERS, PLACED
 from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, LOSS, SHARE
 from coterie.strategies.resting import REST_GAIN, RESTED
 from coterie.strategies.shrinkage import Z90
@@ -27,13 +38,14 @@ def candidates(outcomes: pl.DataFrame, interest_graph: pl.DataFrame, disclosure_
     """Rows to test, with kind, link and trigger.
 
     Args:
-        outcomes: OUTCOME_SCHEMA with what `propose.with_change` adds, and BY_CREATOR's, BRIDGES', TIMED's and RESTED's
-            columns where creators, bridges, hours and caps are measured.
+        outcomes: OUTCOME_SCHEMA with what `propose.with_change` adds, and BY_CREATOR's, BRIDGES', TIMED's, RESTED's
+            and NEWCOMERS' columns where creators, bridges, hours, caps and newcomers are measured.
         interest_graph: INTEREST_GRAPH of the day.
         disclosure_k: least number of users that a row may rest on.
     """
     every = pl.concat(
-        [pl.DataFrame(schema=BY_CREATOR | BRIDGES | TIMED | RESTED).drop("placebo"), outcomes], how="diagonal"
+        [pl.DataFrame(schema=BY_CREATOR | BRIDGES | TIMED | RESTED | NEWCOMERS).drop("placebo"), outcomes],
+        how="diagonal",
     )
     known = every.filter(pl.col("baseline").is_not_null(), pl.col("engaged") + pl.col("engaged_others") >= disclosure_k)
     boost = _boostable(known)
@@ -59,6 +71,7 @@ def candidates(outcomes: pl.DataFrame, interest_graph: pl.DataFrame, disclosure_
         _bridges(known),
         _hours(every),
         _worn(known),
+        _placed(known),
     ]
     return with_label_error(pl.concat(parts, how="diagonal"))
 
@@ -111,6 +124,13 @@ def _worn(known: pl.DataFrame) -> pl.DataFrame:
     worn = [pl.col(of) > Z_WORN * pl.col(f"{of}_error") for of in ("tired", "annoyed")]
     return known.filter(pl.col("metric") == REST_GAIN).with_columns(
         kind=pl.lit(REST), trigger=pl.any_horizontal(worn).fill_null(False), link=pl.lit(None, dtype=pl.String)
+    )
+
+
+def _placed(known: pl.DataFrame) -> pl.DataFrame:
+    """Every community that something tells apart: after how many engagements it is known was chosen by other users."""
+    return known.filter(pl.col("metric") == PLACED).with_columns(
+        kind=pl.lit(COLD_START), trigger=pl.lit(True), link=pl.lit(None, dtype=pl.String)
     )
 
 

@@ -13,7 +13,8 @@ from typing import Any
 from coterie.strategies import wording
 from coterie.strategies.bridges import BRIDGE_GAIN
 from coterie.strategies.creators import CREATOR_GAIN
-from coterie.strategies.kinds import BOOST, BRIDGE, DIVERSIFY, REST, SEED_CREATORS, TIMING
+from coterie.strategies.kinds import BOOST, BRIDGE, COLD_START, DIVERSIFY, REST, SEED_CREATORS, TIMING
+from coterie.strategies.newcomers import PLACED
 from coterie.strategies.outcome import GAIN, LOSS, WINDOW_DAYS
 from coterie.strategies.resting import REST_GAIN
 from coterie.strategies.timing import TIMING_GAIN
@@ -45,6 +46,7 @@ _OF_KIND: Mapping[tuple[str, str], Mapping[str, str]] = MappingProxyType(
             "negative_signals_rise_beyond_the_cap": "annoyed",
             "negative_signals_rise_std_error": "annoyed_error",
         },
+        (COLD_START, PLACED): {"engagements_until_known": "signals", "share_of_members_placed_right": "known_share"},
         (TIMING, TIMING_GAIN): {"the_same_for_everybody": "popularity"},
     }
 )

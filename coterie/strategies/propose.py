@@ -34,6 +34,8 @@ from coterie.strategies.kinds import (
     REST,
     SEED_CREATORS,
 )
+from coterie.strategies.newcomers import newcomers
+from coterie.strategies.newcomers import placebos_of as beside_newcomers
 from coterie.strategies.outcome import LOSS, MIN_USERS, WINDOW_DAYS, measure
 from coterie.strategies.placebo import PLACEBO_SCHEMA, placebo
 from coterie.strategies.resting import placebos_of as beside_rest
@@ -86,19 +88,21 @@ def strategies_of_day(
     supply = days.interest_daily.filter(pl.col("day").is_between(start, day))
     # First, so that no two windows are held at a time.
     by_name, beside_names = _of_creators(days, start, day, cited, taxonomy, disclosure_k)
+    allowed = taxonomy.filter(~pl.col("sensitive"))["interest_id"]
+    placed = newcomers(days, start, day, cited, members_on=before, allowed=allowed, disclosure_k=disclosure_k)
     by_hour = timing(days, start, day, cited, members_on=before, disclosure_k=disclosure_k)
     by_hour = with_move(by_hour, days, start, day, before)
     window = days.window(start, day, cited, members_on=before)
     outcomes = measure(window, supply, disclosure_k)
     of_bridges = bridges(window, wanted(outcomes), disclosure_k)
     rested = resting(days, start, day, outcomes, members_on=before, disclosure_k=disclosure_k)
+    beside = [placebos_of(by_hour), beside_rest(rested), beside_newcomers(placed)]
+    own = [frame.drop("placebo") for frame in (by_hour, rested, placed)]
     return propose(
         day=day,
         communities=communities,
-        outcomes=pl.concat(
-            [outcomes, by_name, of_bridges, by_hour.drop("placebo"), rested.drop("placebo")], how="diagonal"
-        ),
-        placebos=pl.concat([placebo(window, supply, day), beside_names, placebos_of(by_hour), beside_rest(rested)]),
+        outcomes=pl.concat([outcomes, by_name, of_bridges, *own], how="diagonal"),
+        placebos=pl.concat([placebo(window, supply, day), beside_names, *beside]),
         changes=changes_of_day(day=day, days=days, communities=cited),
         interest_graph=interest_graph,
         taxonomy=taxonomy,
@@ -186,6 +190,8 @@ def propose(
         rest_interest: once a member has been shown it so often on a day that at most a quarter of its showings are left,
             a showing of it brings less than what else the member is shown then, and loses more against that, or annoys
             more often, than it did before.
+        cold_start_bundle: after some number of engagements, 20 at most, four of five users who are placed in the community
+            belong to it, by profiles that were learnt from others.
         timing: members are there in some hours of the day more than others are, and a showing in them brings more than
             one brings the same members at other times.
 
@@ -202,7 +208,7 @@ def propose(
         day: the day of the suggestion.
         communities: COMMUNITIES of the day; only real ones of at least `disclosure_k` users are cited.
         outcomes: what `outcome.measure` returns for the last complete window, `creators.ByCreator.outcomes`, and what
-            `bridges.bridges`, `timing.timing` and `resting.resting` return.
+            `bridges.bridges`, `timing.timing`, `resting.resting` and `newcomers.newcomers` return.
         interest_graph: INTEREST_GRAPH of the day.
         taxonomy: interest_id, interest, sensitive. Interests that are missing there are treated as sensitive.
         placebos: what `placebo.placebo` returns for the same window and that by creator; goes into the evidence.

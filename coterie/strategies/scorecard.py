@@ -13,6 +13,8 @@ from coterie.strategies.creators import BY_CREATOR, by_creator
 from coterie.strategies.days import Days
 from coterie.strategies.grounds import MOVING_METRICS
 from coterie.strategies.intervention import of_what_moved
+from coterie.strategies.newcomers import NEWCOMERS, asked_of, newcomers
+from coterie.strategies.newcomers import placebos_of as beside_newcomers
 from coterie.strategies.outcome import MIN_USERS, WINDOW_DAYS, measure
 from coterie.strategies.placebo import placebo
 from coterie.strategies.propose import LIFETIME, PROPOSED, TARGET
@@ -120,6 +122,11 @@ def _measured(day: date, days: Days, rows: pl.DataFrame, members_on: date, discl
     if between.height:
         pairs = between.select("community_id", "interest_id", "other_community_id").unique()
         outcomes.append(bridges(window, pairs, disclosure_k))
+    asked = asked_of(rows)
+    if asked.height:
+        placed = newcomers(days, start, day, communities, members_on=members_on, asked=asked, disclosure_k=disclosure_k)
+        outcomes.append(placed.drop("placebo"))
+        placebos.append(beside_newcomers(placed))
     hours = hours_of(rows)
     if hours.height:
         by_hour = timing(days, start, day, communities, members_on=members_on, hours=hours, disclosure_k=disclosure_k)
@@ -181,7 +188,8 @@ def score_shipped(in_force: int, shipped: pl.DataFrame, found: Measured, beside:
 def _beside(rows: pl.DataFrame, found: Measured) -> pl.DataFrame:
     """Suggestions with predicted, realised, realised_error, placebo, popularity and served_share."""
     outcomes = pl.concat(
-        [pl.DataFrame(schema=BY_CREATOR | BRIDGES | TIMED | RESTED).drop("placebo"), found.outcomes], how="diagonal"
+        [pl.DataFrame(schema=BY_CREATOR | BRIDGES | TIMED | RESTED | NEWCOMERS).drop("placebo"), found.outcomes],
+        how="diagonal",
     )
     measured = outcomes.with_columns(target=TARGET).select(
         *_KEY, "evaluability", "popularity", "served_share", realised="difference", realised_error="std_error"

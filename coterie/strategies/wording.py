@@ -6,6 +6,7 @@ from typing import Any
 
 from coterie.strategies.bridges import BRIDGE_GAIN
 from coterie.strategies.creators import CREATOR_GAIN
+from coterie.strategies.newcomers import PLACED
 from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, LOSS, SHARE, WINDOW_DAYS
 from coterie.strategies.resting import REST_GAIN
 from coterie.strategies.timing import TIMING_GAIN
@@ -22,6 +23,7 @@ COMPARISONS: Mapping[str, str] = MappingProxyType(
         LOSS: "a showing of the interest",
         CREATOR_GAIN: "a showing of what the members are shown now",
         BRIDGE_GAIN: "a showing of the interest, as members are shown it now",
+        PLACED: "the community's share of all users who had so many engagements",
         REST_GAIN: "a showing of the interest beyond the cap, on the same days of the same members",
         TIMING_GAIN: "a showing that the same members were given at other times",
         ADOPTION: "users active in the window who are not members and had no earlier engagement with the interest",
@@ -37,6 +39,7 @@ _MEASURES: Mapping[str, str] = MappingProxyType(
         LOSS: "members' engagement strength, for each showing that is taken from this interest,",
         CREATOR_GAIN: "members' engagement strength, for each showing that is given to this creator,",
         BRIDGE_GAIN: "members' engagement strength, for each showing of the interest that is given to these items,",
+        PLACED: "share of newcomers placed in the community who turn out to belong to it, above its share of all users",
         REST_GAIN: "members' engagement strength, for each showing beyond the cap that goes to something else,",
         TIMING_GAIN: "members' engagement strength, for each showing in these hours against one at other times,",
         ADOPTION: "share of members new to this interest who engage with it",
@@ -57,6 +60,11 @@ def guardrail(row: Mapping[str, Any]) -> str:
         return (
             "Engagement strength per item of this interest must not fall by more than 10% as items are added, and "
             f"members' total engagement must not fall by more than {loss} against the control group."
+        )
+    if row["metric"] == PLACED:
+        return (
+            f"Newcomers' engagement strength a day over all interests must not fall by more than {loss} against the "
+            "control group, nor the share of them who come back within 7 days."
         )
     return (
         f"Members' engagement strength a day over all interests must not fall by more than {loss} against the control "

@@ -1,4 +1,4 @@
--- The strategy board with the ids behind its names, the hours and the cap that are asked for, and what the test plan randomises.
+-- The strategy board with the ids behind its names, the numbers that are asked for, and what the test plan randomises.
 select
     board.strategy_id,
     board.kind,
@@ -18,6 +18,7 @@ select
     cast(json_extract_string(issued.action, '$.parameters.from_hour') as bigint) as from_hour,
     cast(json_extract_string(issued.action, '$.parameters.to_hour') as bigint) as to_hour,
     cast(json_extract_string(issued.action, '$.parameters.most_per_day') as bigint) as most_per_day,
+    cast(json_extract_string(issued.action, '$.parameters.signals') as bigint) as signals,
     plans.unit,
     board.users_per_arm,
     board.test_days,
