@@ -36,7 +36,7 @@ VERDICTS = (
 )
 EFFECTS = (
     "effect, of a boost, diversify, seed_creators and bridge: what each showing gains that moves; of timing: what a "
-    "showing in the hours brings the same members more than at other times; of the others: how much more members engage "
+    "showing in the hours brings the same members more than at other times of the day; of the others: how much more members engage "
     "than others, or want than is supplied; with its 90 % interval (low, high), as a share, so 0.08 is 8 points. "
     "No number: the log does not allow one.\n"
 )

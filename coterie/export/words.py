@@ -42,7 +42,7 @@ _METRICS: Mapping[str, str] = MappingProxyType(
         "gain_per_showing_bridged": "engagement strength for each showing given to the items, against the interest as shown now",
         "gain_per_showing_rested": "engagement strength for each showing beyond the cap that goes to something else, the same day",
         "placed_right": "share of those placed in the community who belong to it, above its share of all users",
-        "gain_per_showing_in_hours": "engagement strength for each showing in the hours, against the same members at other times",
+        "gain_per_showing_in_hours": "engagement strength for each showing in the hours, against other times of the same day",
         "adoption": "share of newcomers to the interest who take it up, against others",
         "demand_minus_supply": "share of engagement above share of supply",
     }

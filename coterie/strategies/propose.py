@@ -193,7 +193,7 @@ def propose(
         cold_start_bundle: after some number of engagements, 20 at most, four of five users who are placed in the community
             belong to it, by profiles that were learnt from others.
         timing: members are there in some hours of the day more than others are, and a showing in them brings more than
-            one brings the same members at other times.
+            one brings the same members at other times of the same day.
 
     A row is kept at q <= 0.10 over the day's candidates of all kinds. It is `proposed` if the lower end of its 90 %
     interval is above zero as well. The interval is that of the shrunk effect, widened on both sides by what the

@@ -21,7 +21,7 @@ from coterie.strategies.order import main_interests
 from coterie.strategies.outcome import GAIN, MIN_USERS, OUTCOME_SCHEMA, fewest_users
 from coterie.strategies.placebo import random_members
 from coterie.strategies.showings import OBSERVATIONAL, weighted_showings
-from coterie.strategies.within import Codes, Marks, Showings, Within, numbered, within
+from coterie.strategies.within import Codes, Marks, Showings, Within, by_user, numbered, within
 
 REST_GAIN = "gain_per_showing_rested"
 LATE = 0.25  # of an interest's showings to members, at most, that come after the cap
@@ -206,7 +206,7 @@ def _measured(feed: _Feed, pair: dict[str, Any], members: Codes, cap: int, fewes
     found, before = within(late), within(early)
     why_not = found.why_not(fewest)
     usual = float(np.clip(np.nan_to_num(feed.mean(members), nan=0.5), 1e-6, 1 - 1e-6))
-    y, x = _by_user(_part(every.shown, every.late), len(feed.users))
+    y, x = by_user(_part(every.shown, every.late), len(feed.users))
     everybody = float(y.sum() / x.sum()) if x.sum() > 0 else 0.0
     outside = int((x > 0).sum()) - found.users
     row = {
@@ -256,19 +256,3 @@ def _part(shown: Showings, which: Marks, instead: Array | None = None) -> Showin
         shown.weight[which],
         strength[which],
     )
-
-
-def _by_user(shown: Showings, users: int) -> tuple[Array, Array]:
-    """(n,) numerator and denominator of the difference, of every user."""
-    blocks = int(shown.block.max(initial=-1)) + 1
-    x1, x0, y1, y0 = (
-        np.bincount(shown.block, weights=of * which, minlength=blocks)
-        for of in (shown.weight, shown.weight * shown.strength)
-        for which in (shown.marked, ~shown.marked)
-    )
-    both = (x1 > 0) & (x0 > 0)
-    counts = np.where(both, x1 * x0 / np.where(both, x1 + x0, 1.0), 0.0)
-    apart = np.where(both, y1 / np.where(both, x1, 1.0) - y0 / np.where(both, x0, 1.0), 0.0)
-    owner = np.zeros(blocks, dtype=np.int64)
-    owner[shown.block] = shown.user
-    return tuple(np.bincount(owner, weights=of, minlength=users) for of in (counts * apart, counts))  # type: ignore[return-value]

@@ -4,9 +4,9 @@ Belongs here: which hours, and both measures. Does not belong here: the comparis
 suggested (candidates).
 
 Hours are chosen by when members are there, whatever they make of it, so nothing is picked by the outcome. Who comes at
-night may be others than who come by day: what a showing brings in the hours is set against what one brings the same
-member at other times. But when a member comes is their own choice, and no log of showings draws it at random: so this is
-an observation, however well it is known what they might have been shown.
+night may be others than who come by day, and on other days: what a showing brings in the hours is set against what one
+brings the same member at other times of the same day. But when a member comes is their own choice, and no log of showings
+draws it at random: so this is an observation, however well it is known what they might have been shown.
 """
 
 from datetime import date
@@ -23,7 +23,7 @@ from coterie.strategies.outcome import MIN_USERS, OUTCOME_SCHEMA, fewest_users
 from coterie.strategies.placebo import PLACEBO_GROUPS, random_members
 from coterie.strategies.showings import OBSERVATIONAL, weighted_showings
 from coterie.strategies.shrinkage import shrink
-from coterie.strategies.within import Codes, Marks, Showings, Within, numbered, within
+from coterie.strategies.within import Codes, Marks, Showings, Within, by_user, numbered, within
 
 TIMING_GAIN = "gain_per_showing_in_hours"
 DAY_HOURS = 24
@@ -217,10 +217,10 @@ class _Response:
         marked = (self._hour - from_hour) % DAY_HOURS < HOURS
         inside = self._members[community]
         rows = np.flatnonzero(inside[self._user])
-        found = self._within(rows, marked)
-        by_day = self._within(rows, marked, same_day=True)
-        why_not = found.why_not(fewest) or (SELDOM_BOTH if by_day.why_not(fewest) else None)
-        y, x = self._by_user(marked)
+        found, any_day = (self._within(rows, marked, same_day=same_day) for same_day in (True, False))
+        why_not = any_day.why_not(fewest) or (SELDOM_BOTH if found.why_not(fewest) else None)
+        every = Showings(self._user, numbered(self._user, self._day), self._item, marked, self._weight, self._strength)
+        y, x = by_user(every, len(self._users))
         everybody = _ratio(y.sum(), x.sum())
         usual = _usual(self._weight, self._strength)
         mean = _usual(self._weight[rows], self._strength[rows])
@@ -240,36 +240,17 @@ class _Response:
         return about | {
             "evaluability": OBSERVATIONAL, "value": found.value, "difference": found.difference,
             "std_error": float(np.sqrt(found.variance)),
-            # By how far it moves where only days count on which a member was there in the hours and at other times.
-            "bias_bound": abs(found.difference - by_day.difference),
+            # By how far it moves where a member's days count together, also those without both.
+            "bias_bound": abs(found.difference - any_day.difference),
             "unit_mean": found.value, "unit_sd": float(np.sqrt(found.users * found.of_users)),
             "popularity": everybody, "placebo": float(np.mean(placebo)) if len(placebo) == PLACEBO_GROUPS else None,
         }  # fmt: skip
 
-    def _within(self, rows: Codes, marked: Marks, *, same_day: bool = False) -> Within:
+    def _within(self, rows: Codes, marked: Marks, *, same_day: bool) -> Within:
         user = numbered(self._user[rows])
-        return within(
-            Showings(
-                user=user,
-                block=numbered(user, self._day[rows]) if same_day else user,
-                item=numbered(self._item[rows]),
-                marked=marked[rows],
-                weight=self._weight[rows],
-                strength=self._strength[rows],
-            )
-        )
-
-    def _by_user(self, marked: Marks) -> tuple[Array, Array]:
-        """(n,) numerator and denominator of the difference, of every user."""
-        x1, x0, y1, y0 = (
-            np.bincount(self._user, weights=of * which, minlength=len(self._users))
-            for of in (self._weight, self._weight * self._strength)
-            for which in (marked, ~marked)
-        )
-        both = (x1 > 0) & (x0 > 0)
-        counts = np.where(both, x1 * x0 / np.where(both, x1 + x0, 1.0), 0.0)
-        apart = y1 / np.where(both, x1, 1.0) - y0 / np.where(both, x0, 1.0)
-        return np.where(both, counts * apart, 0.0), counts
+        block = numbered(user, self._day[rows]) if same_day else user
+        item, weight, strength = numbered(self._item[rows]), self._weight[rows], self._strength[rows]
+        return within(Showings(user, block, item, marked[rows], weight, strength))
 
 
 def _moments(total: Array, squares: Array, n: int) -> tuple[Array, Array]:

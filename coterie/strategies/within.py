@@ -128,6 +128,22 @@ def within(shown: Showings) -> Within:
     )
 
 
+def by_user(shown: Showings, users: int) -> tuple[Array, Array]:
+    """(n,) each, for n users: what of the difference is theirs, and by how much they count; it is the ratio of their sums."""
+    blocks = int(shown.block.max(initial=-1)) + 1
+    x1, x0, y1, y0 = (
+        np.bincount(shown.block, weights=of * which, minlength=blocks)
+        for of in (shown.weight, shown.weight * shown.strength)
+        for which in (shown.marked, ~shown.marked)
+    )
+    both = (x1 > 0) & (x0 > 0)
+    counts = np.where(both, x1 * x0 / np.where(both, x1 + x0, 1.0), 0.0)
+    apart = np.where(both, y1 / np.where(both, x1, 1.0) - y0 / np.where(both, x0, 1.0), 0.0)
+    owner = np.zeros(blocks, dtype=np.int64)
+    owner[shown.block] = shown.user
+    return tuple(np.bincount(owner, weights=of, minlength=users) for of in (counts * apart, counts))  # type: ignore[return-value]
+
+
 def numbered(*columns: npt.NDArray[np.int64]) -> Codes:
     """One number from 0 for each distinct combination, in the order of the first column, then the second."""
     together = columns[0]

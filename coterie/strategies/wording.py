@@ -25,7 +25,7 @@ COMPARISONS: Mapping[str, str] = MappingProxyType(
         BRIDGE_GAIN: "a showing of the interest, as members are shown it now",
         PLACED: "the community's share of all users who had so many engagements",
         REST_GAIN: "a showing of the interest beyond the cap, on the same days of the same members",
-        TIMING_GAIN: "a showing that the same members were given at other times",
+        TIMING_GAIN: "a showing that the same members were given at other times of the same days",
         ADOPTION: "users active in the window who are not members and had no earlier engagement with the interest",
         GAP: "the interest's share of the items supplied in the window",
     }
