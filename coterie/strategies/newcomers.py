@@ -35,6 +35,7 @@ SURE = 0.8  # the model's probability from which on a user is placed
 LEAST_KNOWN = 0.5  # of the members who must be placed right by then
 FOLDS = 5
 MOST_INTERESTS, MOST_ITEMS = 3, 20  # of a bundle
+LEAST_PART = 0.1  # of what a bundle tells, that an interest in it must tell
 UNKNOWN = f"{SIGNALS[-1]} engagements do not tell its members from others at a precision of {PRECISION:.0%}"
 NEWCOMERS: dict[str, type[pl.DataType]] = OUTCOME_SCHEMA | {
     "signals": pl.Int64,  # engagements after which users are placed
@@ -286,6 +287,7 @@ def _bundles(
     found = []
     for row in tells:
         best = [j for j in np.argsort(-row, kind="stable")[:MOST_INTERESTS] if row[j] > 0]
+        best = [j for j in best if row[j] >= LEAST_PART * row[best].sum()]
         whole = float(row[best].sum())
         found.append({interests[int(j)]: (float(row[j]) / whole, float(rate[j])) for j in best})
     return found

@@ -202,6 +202,7 @@ class _Response:
         self._user = codes(self._shown["user_id"], self._users)
         self._item = codes(self._shown["item_id"], ids_of(self._shown["item_id"]))
         self._day = self._shown["day"].rank("dense").to_numpy().astype(np.int64)
+        self._user_day = numbered(self._user, self._day)
         self._hour = self._shown["hour"].to_numpy().astype(np.int64)
         self._weight, self._strength = self._shown["weight"].to_numpy(), self._shown["strength"].to_numpy()
         self._members = {
@@ -219,7 +220,7 @@ class _Response:
         rows = np.flatnonzero(inside[self._user])
         found, any_day = (self._within(rows, marked, same_day=same_day) for same_day in (True, False))
         why_not = any_day.why_not(fewest) or (SELDOM_BOTH if found.why_not(fewest) else None)
-        every = Showings(self._user, numbered(self._user, self._day), self._item, marked, self._weight, self._strength)
+        every = Showings(self._user, self._user_day, self._item, marked, self._weight, self._strength)
         y, x = by_user(every, len(self._users))
         everybody = _ratio(y.sum(), x.sum())
         usual = _usual(self._weight, self._strength)
@@ -248,7 +249,7 @@ class _Response:
 
     def _within(self, rows: Codes, marked: Marks, *, same_day: bool) -> Within:
         user = numbered(self._user[rows])
-        block = numbered(user, self._day[rows]) if same_day else user
+        block = numbered(self._user_day[rows]) if same_day else user
         item, weight, strength = numbered(self._item[rows]), self._weight[rows], self._strength[rows]
         return within(Showings(user, block, item, marked[rows], weight, strength))
 
