@@ -17,7 +17,7 @@ _KINDS: Mapping[str, str] = MappingProxyType(
         "bridge": "Show what another community sees",
         "timing": "Reach them at their hours",
         "cold_start_bundle": "Show newcomers first",
-        "rest_interest": "Show no more than so often a day",
+        "rest_interest": "Show at most so often a day",
     }
 )
 _VERBS: Mapping[str, str] = MappingProxyType(
@@ -28,8 +28,6 @@ _VERBS: Mapping[str, str] = MappingProxyType(
         "diversify": "Show less of",
         "seed_creators": "Show a creator of",
         "bridge": "Show another community's",
-        "rest_interest": "Show no more than so often a day of",
-        "cold_start_bundle": "Show newcomers first",
     }
 )
 _METRICS: Mapping[str, str] = MappingProxyType(
@@ -89,6 +87,11 @@ def asks_of(kind: str, interest: str, community: str, action: Mapping[str, Any] 
     """What a suggestion asks for, as a sentence without its full stop; with what there is of its action."""
     if kind == "timing":
         return f"Reach {community} {ask_of(action) or 'at their own hours'}"
+    if kind == "rest_interest":
+        often = "so often" if action is None else f"{action['parameters']['most_per_day']} times"
+        return f"Show {community} {interest} at most {often} a day"
+    if kind == "cold_start_bundle":
+        return f"Show newcomers {interest} first, to tell who belongs to {community}"
     return f"{verb_of(kind)} {interest} for {community}"
 
 

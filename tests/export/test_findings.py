@@ -73,7 +73,7 @@ def test_a_trend_whose_counts_are_hidden_is_told_without_a_number() -> None:
 
 
 def test_a_kind_and_a_metric_that_it_does_not_know_are_told_by_their_ids() -> None:
-    new = world.strategy(1, "Cooks", kind="rest_interest", metric="negative_rate", evaluability="doubly_robust")
+    new = world.strategy(1, "Cooks", kind="swap_interest", metric="negative_rate", evaluability="doubly_robust")
     first = findings(world.handout([world.community(0, "Cooks")], [new], []))[1]
-    assert first.sentence.startswith("Rest interest: ")
+    assert first.sentence.startswith("Swap interest: ")
     assert any("negative rate" in note and "doubly robust" in note for note in first.notes)
