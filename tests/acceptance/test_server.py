@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import asset_graph
 import duckdb
 import polars as pl
 import pytest
@@ -206,13 +207,17 @@ def test_the_schedule_asks_for_the_day_before_the_tick(world: World) -> None:
 
 
 @browser
-def test_the_asset_graph_shows_every_group(world: World, tmp_path: Path) -> None:
-    with browser_page(tmp_path) as page:
-        page.goto(f"{world.server.url}/asset-groups")
+def test_the_asset_graph_shows_every_group_and_what_it_reads(world: World, tmp_path: Path) -> None:
+    with browser_page(tmp_path, *asset_graph.SIZE) as page:
+        edges = asset_graph.take(page, world.server.url, tmp_path / "graph.png")
         for group in sorted(GROUPS):
             name = page.get_by_text(group, exact=True).first
             name.wait_for()
             assert name.is_visible(), group
+    nodes = world.server.ask("{ assetNodes { groupName assetKey { path } dependencyKeys { path } } }")["assetNodes"]
+    group_of = {node["assetKey"]["path"][0]: node["groupName"] for node in nodes}
+    reads = {(group_of[key["path"][0]], node["groupName"]) for node in nodes for key in node["dependencyKeys"]}
+    assert edges == len({(source, target) for source, target in reads if source != target})
 
 
 @browser
