@@ -71,11 +71,12 @@ def sentences(before: DayFacts, after: DayFacts, between: Mapping[str, pl.DataFr
         people = t("compare.people_unknown", k=after.disclosure_size)
     else:
         people = t("compare.people", now=n_now("overview.people", now), before=n_then("overview.people", then),
-                   change=n("overview_between.people_since", both))  # fmt: skip
+                   change=n("overview_between.people_since", both),
+                   interval=n.interval("overview_between.people_since", both, "interval_90"))  # fmt: skip
     return [
         people,
         t("compare.real", now=n_now("overview.real", now), before=n_then("overview.real", then),
-          born=n("overview_between.new", both), gone=n("overview_between.gone", both)),
+          born=n("overview_between.new", both), gone=n("overview_between.gone", both), k=after.disclosure_size),
         t("compare.strategies", now=n_now("overview.proposed", now), before=n_then("overview.proposed", then),
           both=n("overview_between.kept", both)),
     ]  # fmt: skip

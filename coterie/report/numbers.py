@@ -51,8 +51,12 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         metric.key: metric
         for metric in (
             _metric("overview.people", "count"),
-            _metric("overview.people_since_yesterday", "change", interval="usual_yesterday"),
-            _metric("overview.people_since_last_week", "change", interval="usual_last_week"),
+            _metric("overview.people_since_yesterday", "change", interval="people_since_yesterday"),
+            _metric("overview.people_since_last_week", "change", interval="people_since_last_week"),
+            *(
+                _metric(f"overview.usual_{name}", "change")
+                for name in ("yesterday_low", "yesterday_high", "last_week_low", "last_week_high")
+            ),
             *(
                 _metric(f"overview.{name}", "count")
                 for name in (
@@ -60,7 +64,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                     "new_last_week", "gone_last_week", "proposed",
                 )
             ),
-            _metric("overview.false_alarms", "q"),
+            *(_metric(f"overview.false_alarms{when}", "q") for when in ("", "_yesterday", "_last_week")),
             _metric("communities.users_rounded", "count", interval="users"),
             _metric("communities.q_value", "q", direct="mart_community_day"),
             _metric("communities.stability", "percent", direct="mart_community_day"),
@@ -72,7 +76,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             _metric("neighbours.overlap", "percent"),
             _metric("moves.users_rounded", "count"),
             _metric("moves_between.users_rounded", "count"),
-            _metric("overview_between.people_since", "change"),
+            _metric("overview_between.people_since", "change", interval="people_since"),
             *(_metric(f"overview_between.{name}", "count") for name in ("new", "gone", "kept")),
             _metric("trends.users_rounded", "count", direct="mart_interest_trends"),
             _metric("trends.share", "percent"),
@@ -156,9 +160,9 @@ class Numbers:
         if low is None or high is None:
             return ""
         said = (written(float(bound), metric.written) for bound in (low, high))  # type: ignore[arg-type]
-        # What is usual is the range of earlier values, no interval of this one.
-        text = "trace.usual" if str(metric.low).startswith("usual") else "interval_90"
-        return Markup(' data-i="{}"').format(self._texts(text, **dict(zip(("low", "high"), said, strict=True))))
+        return Markup(' data-i="{}"').format(
+            self._texts("interval_90", **dict(zip(("low", "high"), said, strict=True)))
+        )
 
 
 def fact_of(metric: Metric) -> Fact:

@@ -26,7 +26,11 @@ def what_changed(facts: DayFacts, t: Texts) -> list[str]:
     overview = facts.row("overview") or {}
     if not overview.get("events"):
         return [t("first.nothing")]
-    return [_people(overview, facts, t, numbers), _communities(overview, t, numbers), _interests(facts, t, numbers)]
+    return [
+        _people(overview, facts, t, numbers),
+        _communities(overview, facts, t, numbers),
+        _interests(facts, t, numbers),
+    ]
 
 
 def top_strategies(board: pl.DataFrame) -> Sequence[Row]:
@@ -117,28 +121,27 @@ def strategy_says(row: Row, t: Texts) -> str:
 def _people(overview: Row, facts: DayFacts, t: Texts, numbers: Numbers) -> str:
     if overview["people"] is None:
         return t("first.people_few", k=facts.disclosure_size)
-    people = numbers("overview.people", overview)
-    if overview["people_since_yesterday"] is None:
-        return t("first.people_first", people=people)
-    day = numbers("overview.people_since_yesterday", overview)
-    usual = _usual(overview, "overview.people_since_yesterday", t, numbers)
-    if overview["people_since_last_week"] is None:
-        return t("first.people_since_yesterday", people=people, day=day, day_usual=usual)
-    return t(
-        "first.people_since",
-        people=people,
-        day=day,
-        day_usual=usual,
-        week=numbers("overview.people_since_last_week", overview),
-        week_usual=_usual(overview, "overview.people_since_last_week", t, numbers),
-    )
+    said = {"people": numbers("overview.people", overview)}
+    for when, before in (("day", "yesterday"), ("week", "last_week")):
+        metric = f"overview.people_since_{before}"
+        if overview[f"people_since_{before}"] is not None:
+            said |= {when: numbers(metric, overview), f"{when}_range": _range(overview, before, t, numbers)}
+    if "day" not in said:
+        return t("first.people_since_last_week" if "week" in said else "first.people_first", **said)
+    return t("first.people_since" if "week" in said else "first.people_since_yesterday", **said)
 
 
-def _usual(overview: Row, metric: str, t: Texts, numbers: Numbers) -> str:
-    return numbers.interval(metric, overview, "first.usual") or t("first.usual_unknown")
+def _range(overview: Row, before: str, t: Texts, numbers: Numbers) -> str:
+    """The interval of a change and, once there are enough days, what such changes usually are."""
+    interval = numbers.interval(f"overview.people_since_{before}", overview, "interval_90")
+    low, high = (f"usual_{before}_{end}" for end in ("low", "high"))
+    if overview[low] is None:
+        return interval
+    return t("first.usual", interval=interval, low=numbers(f"overview.{low}", overview),
+             high=numbers(f"overview.{high}", overview))  # fmt: skip
 
 
-def _communities(overview: Row, t: Texts, numbers: Numbers) -> str:
+def _communities(overview: Row, facts: DayFacts, t: Texts, numbers: Numbers) -> str:
     def n(name: str) -> str:
         return numbers(f"overview.{name}", overview)
 
@@ -151,17 +154,23 @@ def _communities(overview: Row, t: Texts, numbers: Numbers) -> str:
     if overview["real_yesterday"] is None:
         return said
     week = overview["real_last_week"] is not None
-    before = {"yesterday": n("real_yesterday")} | ({"week": n("real_last_week")} if week else {})
+
+    def with_alarms(when: str) -> str:
+        real = n(f"real_{when}")
+        if overview[f"false_alarms_{when}"] is None:
+            return real
+        return t("first.real_before", real=real, false_alarms=n(f"false_alarms_{when}"))
+
+    before = {"yesterday": with_alarms("yesterday")} | ({"week": with_alarms("last_week")} if week else {})
     changes = {"born": n("new_yesterday"), "gone": n("gone_yesterday")}
     if week:
         changes |= {"born_week": n("new_last_week"), "gone_week": n("gone_last_week")}
-    return (
-        said
-        + " "
-        + t("first.before_both" if week else "first.before", **before)
-        + " "
-        + t("first.changes_week" if week else "first.changes_day", **changes)
-    )
+    return t("first.space").join([
+        said,
+        t("first.before_both" if week else "first.before", **before),
+        t("first.changes_week" if week else "first.changes_day", **changes),
+        t("first.in_view", k=facts.disclosure_size),
+    ])  # fmt: skip
 
 
 def _interests(facts: DayFacts, t: Texts, numbers: Numbers) -> str:

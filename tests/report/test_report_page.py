@@ -1,6 +1,7 @@
 """The report's text: says what is there, says so when there is nothing, escapes what comes from the log, shows nobody."""
 
 import json
+import math
 import re
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -85,7 +86,7 @@ def test_an_empty_day_says_so(empty: Made) -> None:
 
 def test_a_first_day_has_nothing_to_compare_with(first_day: Made) -> None:
     said = headline(first_day.facts())
-    assert said[0] == "About 175 people engaged with something; there is no earlier day to compare with."
+    assert said[0].startswith("About 175 people engaged with something; neither yesterday nor the same day last week")
     assert said[1].endswith("false alarms to be expected among them."), "no word on days before"
     assert "No interest can be compared with the week before yet" in said[2]
 
@@ -103,15 +104,40 @@ def test_a_usual_day_says_what_changed_with_its_uncertainty(usual: Made) -> None
     facts = usual.facts()
     people, communities, interests, *todo, trust = headline(facts)
     # Two left, and counts are rounded down to fives.
-    assert people.startswith("About 175 people engaged with something: −3% against yesterday (usual: 0% to 0%)")
+    within = math.exp(1.645 * math.sqrt(1 / 175 + 1 / 180))
+    low, high = (written(175 / 180 * times - 1, "change") for times in (1 / within, within))
+    assert people == (
+        f"About 175 people engaged with something: −3% against yesterday (90% interval {low} to {high}; usual 0% to 0%),"
+        f" and −3% against the same day last week (90% interval {low} to {high})."
+    )
     assert "5 of 5 communities are real" in communities
-    assert "since last week 0 appeared and 1 went" in communities
+    assert "with at most 0.05 false alarms" in communities
+    assert "Real yesterday: 6 (at most 0.06 false alarms); a week ago: 6 (at most 0.06 false alarms)." in communities
     assert re.search(
         r"is rising most clearly: its share of people is 2\.0× .* \(90% interval [\d.]+× to [\d.]+×\)", interests
     )
     assert "90% interval" in todo[0]
     assert "Of 12 earlier suggestions that were measured again, 10 came out as predicted: 83%" in trust
     assert "So few say little: treat suggestions as untested." in trust
+
+
+def test_a_community_that_shrank_below_what_may_be_told_of_is_not_said_to_have_ended(usual: Made) -> None:
+    # Community 1 goes on with three members.
+    said = headline(usual.facts())[1]
+    assert "Since yesterday 0 came into view and 1 went out of it; since last week 0 and 1." in said
+    assert said.endswith("In view is what has 20 members or more, real or not: some may only have grown or shrunk past "
+                         "that size.")  # fmt: skip
+    text = Elements(usual.comparison()).text
+    assert "0 that are shown on the later day were not on the earlier one, and 1 the other way round" in text
+    assert "Not shown on a day: not there, or of fewer than 20 members." in text
+
+
+def test_without_yesterday_last_week_is_compared_with(tmp_path: Path) -> None:
+    lake = world.make_lake(tmp_path, days=8)
+    lake.partition("interest_daily", world.LAST - timedelta(days=1)).unlink()
+    said = headline(Made(lake).facts())[0]
+    assert re.fullmatch(r"About 175 people .*: −3% against the same day last week \(90% interval −\d+% to \+\d+%\)\. "
+                        r"Yesterday cannot be compared with\.", said)  # fmt: skip
 
 
 def test_what_happened_to_communities_is_told_and_the_beginning_of_all_is_no_news(usual: Made) -> None:

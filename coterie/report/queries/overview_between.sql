@@ -1,4 +1,5 @@
--- Two days at a glance: what is new, what is gone, what is still suggested.
+-- Two days at a glance: what is shown on one of them only, what is still suggested. The interval of the change takes both
+-- counts of people as Poisson.
 with people as (
     select
         day,
@@ -6,6 +7,14 @@ with people as (
     from interest_daily
     where day in ($before, $day)
     group by day
+),
+
+compared as (
+    select
+        today.n / before.n as ratio,
+        exp(1.645 * sqrt(1 / today.n + 1 / before.n)) as times
+    from people as today
+    inner join people as before on today.day = $day and before.day = $before
 ),
 
 communities as (
@@ -23,9 +32,9 @@ suggestions as (
 )
 
 select
-    round(
-        (select n from people where day = $day) / nullif((select n from people where day = $before), 0) - 1, 3
-    ) as people_since,
+    (select round(ratio - 1, 3) from compared) as people_since,
+    (select round(ratio / times - 1, 3) from compared) as people_since_low,
+    (select round(ratio * times - 1, 3) from compared) as people_since_high,
     (select count(*) from communities where is_now and not was) as new,
     (select count(*) from communities where was and not is_now) as gone,
     (select count(*) from suggestions where is_now and was) as kept
