@@ -16,6 +16,7 @@ import polars as pl
 
 from coterie.errors import MissingDayError
 from coterie.report import BETWEEN, FACTS, DayFacts, Language, Names, names_of, render, render_comparison
+from coterie.report.texts import catalogue
 from coterie.tables import STRATEGY_SCORECARD, TABLES
 from coterie.taxonomy import Taxonomy
 from resources.lake import Lake, own_folder, quoted, rows_by_day
@@ -25,11 +26,22 @@ from resources.memory import room_in
 NEEDED = sorted({table for fact in FACTS.values() for table in fact.tables} - {"label_quality"})
 # Exact and rounded sums of the queries do not depend on threads; two are enough for what a report asks.
 THREADS = 2
+# Characters of a page, within which it says its language.
+MOST_HEAD = 200
 
 
 def report_path(lake: Lake, day: date) -> Path:
     """Where the report of a day lies."""
     return lake.home / "reports" / f"{day.isoformat()}.html"
+
+
+def report_there(lake: Lake, day: date, language: Language) -> Path | None:
+    """The report of a day if it is there in a language; one in another language does not count."""
+    path = report_path(lake, day)
+    if not path.exists():
+        return None
+    with path.open(encoding="utf-8") as page:
+        return path if f'<html lang="{catalogue(language)["lang"]}">' in page.read(MOST_HEAD) else None
 
 
 def comparison_path(lake: Lake, first: date, last: date) -> Path:

@@ -268,7 +268,7 @@ def report_command(
         datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Compare two days: the later one.")
     ] = None,
 ) -> None:
-    """Say where the report of a day lies; make it if it is not there. Or compare two days."""
+    """Say where the report of a day lies; make it if it is not there in the language that is set. Or compare two days."""
     if first is None and last is None:
         path = _report(day)
     elif first is None or last is None:
@@ -283,12 +283,13 @@ def report_command(
 
 
 def _report(day: datetime | None) -> Path:
-    from resources.report_file import report_path, write_report
+    from resources.report_file import report_there, write_report
 
     lake = _lake()
     on = _day(lake, "mart_strategy_board", day)
-    path = report_path(lake, on)
-    return path if path.exists() else write_report(lake, on, _reporter(lake).report(on))
+    # A report that was made in another language than the one that is set is made anew.
+    there = report_there(lake, on, _settings().report_language)
+    return there or write_report(lake, on, _reporter(lake).report(on))
 
 
 def _comparison(first: datetime, last: datetime) -> Path:

@@ -57,6 +57,20 @@ def test_two_days_make_a_file_of_their_own_and_a_day_is_in_the_language_that_is_
     assert "人們想要什麼" in (home / "reports" / f"{world.LAST}.html").read_text(encoding="utf-8")
 
 
+def test_a_report_is_made_anew_only_if_another_language_is_set(home: Path, report: Run) -> None:
+    path = home / "reports" / f"{FIRST}.html"
+    assert report("--day", str(FIRST))[0] == 0
+    first = path.stat().st_ino
+    assert "What people want" in path.read_text(encoding="utf-8")
+    report("--day", str(FIRST))
+    assert path.stat().st_ino == first, "it is there"
+    code, _, err = report("--day", str(FIRST), COTERIE_REPORT_LANGUAGE="zh")
+    assert code == 0, err
+    assert "人們想要什麼" in path.read_text(encoding="utf-8")
+    report("--day", str(FIRST))
+    assert "What people want" in path.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "settings", "words"),
     [
