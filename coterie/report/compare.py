@@ -49,6 +49,7 @@ def render_comparison(
         parts=("changed", "communities", "movement", "interests", "strategies"),
         k=after.disclosure_size,
         days=days,
+        both=between["overview_between"].row(0, named=True),
         changed=sentences(before, after, between, t),
         communities=_communities(before, after),
         moves=moves.filter(~pl.col("source").eq_missing(pl.col("target"))).to_dicts(),

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from coterie.report.facts import BETWEEN, FACTS, Fact
 from coterie.report.texts import Texts
 
-Format = Literal["count", "percent", "change", "points", "times", "q", "days"]
+Format = Literal["count", "percent", "change", "points", "times", "q", "text"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 _metric(f"overview.{name}", "count")
                 for name in (
                     "communities", "real", "real_yesterday", "real_last_week", "new_yesterday", "gone_yesterday",
-                    "new_last_week", "gone_last_week", "proposed",
+                    "new_last_week", "gone_last_week", "proposed", "warnings",
                 )
             ),
             *(_metric(f"overview.false_alarms{when}", "q") for when in ("", "_yesterday", "_last_week")),
@@ -77,7 +77,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             _metric("moves.users_rounded", "count"),
             _metric("moves_between.users_rounded", "count"),
             _metric("overview_between.people_since", "change", interval="people_since"),
-            *(_metric(f"overview_between.{name}", "count") for name in ("new", "gone", "kept")),
+            *(_metric(f"overview_between.{name}", "count") for name in ("new", "gone", "kept", "suggested", "dropped")),
             _metric("trends.users_rounded", "count", direct="mart_interest_trends"),
             _metric("trends.share", "percent"),
             _metric("trends.ratio", "times", interval="ratio"),
@@ -91,6 +91,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             _metric("board.baseline", "percent", direct="mart_strategy_board"),
             _metric("board.users_rounded", "count", direct="mart_strategy_board"),
             _metric("board.q_value", "q", direct="mart_strategy_board"),
+            _metric("board.status", "text", direct="mart_strategy_board"),
             _metric("board.users_per_arm", "count", direct="mart_strategy_board"),
             _metric("board.test_days", "count", direct="mart_strategy_board"),
             _metric("scores.predicted", "points", interval="predicted"),
@@ -140,9 +141,13 @@ class Numbers:
             said = said.lstrip("+")
         if not self._texts.html:
             return said
-        return Markup('<button type="button" class="n" data-m="{}" data-k="{}" data-v="{}"{}{}>{}</button>').format(
-            key, keys_of(metric, row), _bare(float(value)), self._bounds(metric, row), self._day, said  # type: ignore[arg-type]
-        )  # fmt: skip
+        return self._button(metric, row, _bare(float(value)), said)  # type: ignore[arg-type]
+
+    def within(self, key: str, row: Mapping[str, object], said: str) -> str:
+        """A text of the tables that holds numbers, as the page says it; one without any is a text like others."""
+        if not self._texts.html or not any(c.isdigit() for c in said):
+            return said
+        return self._button(METRICS[key], row, str(row[METRICS[key].column]), said)
 
     def interval(self, key: str, row: Mapping[str, object], text: str = "interval", *, plain: bool = False) -> str:
         """The interval of a number in words; empty if it has none. `plain` as for the number."""
@@ -154,6 +159,11 @@ class Numbers:
         if plain:
             said = [bound.lstrip("+") for bound in said]
         return self._texts(text, low=said[0], high=said[1])
+
+    def _button(self, metric: Metric, row: Mapping[str, object], value: str, said: str) -> str:
+        return Markup('<button type="button" class="n" data-m="{}" data-k="{}" data-v="{}"{}{}>{}</button>').format(
+            metric.key, keys_of(metric, row), value, self._bounds(metric, row), self._day, said
+        )
 
     def _bounds(self, metric: Metric, row: Mapping[str, object]) -> str:
         low, high = (row[name] if name else None for name in (metric.low, metric.high))

@@ -22,7 +22,6 @@ from coterie.report.sentences import (
     strategy_says,
     strategy_title,
     top_strategies,
-    warnings_of,
     what_changed,
 )
 from coterie.report.texts import Language, Texts
@@ -57,8 +56,8 @@ def render(facts: DayFacts, language: Language = "en") -> str:
         changed=what_changed(facts, t),
         trust=how_far_to_trust(facts, t),
         top=top_strategies(facts["board"]),
-        nothing=nothing_to_do(facts["board"], t),
-        warned=warnings_of(facts["board"]),
+        overview=facts["overview"].row(0, named=True),
+        nothing=nothing_to_do(facts["overview"].row(0, named=True), t),
         proposed=facts["board"].filter(pl.col("status") == "proposed").height,
         communities=_communities(facts, t),
         profiles=profiles,

@@ -45,15 +45,11 @@ def top_strategies(board: pl.DataFrame) -> Sequence[Row]:
     return ordered.sort("place", "sure", "strategy_id").head(TOP).to_dicts()
 
 
-def warnings_of(board: pl.DataFrame) -> int:
-    """How many suggestions passed their test and are warnings, as their kind keeps missing."""
-    return board.filter(pl.col("status").str.starts_with("warning")).height
-
-
-def nothing_to_do(board: pl.DataFrame, t: Texts) -> str:
+def nothing_to_do(overview: Row, t: Texts) -> str:
     """Why there is no suggestion to start with: none passed its test, or those that did are warnings by their record."""
-    warnings = warnings_of(board)
-    return t("first.only_warnings", n=warnings) if warnings else t("first.no_strategy")
+    if not overview["warnings"]:
+        return t("first.no_strategy")
+    return t("first.only_warnings", n=Numbers(t)("overview.warnings", overview))
 
 
 def how_far_to_trust(facts: DayFacts, t: Texts) -> list[str]:
@@ -88,7 +84,8 @@ def headline(facts: DayFacts, language: str = "en") -> list[str]:
     """The first screen as plain texts, for places that show no HTML: what changed, what to do, how far to trust it."""
     t = Texts(language, html=False)  # type: ignore[arg-type]
     top = [strategy_title(row, facts, t) + ". " + strategy_says(row, t) for row in top_strategies(facts["board"])]
-    return [*what_changed(facts, t), *(top or [nothing_to_do(facts["board"], t)]), " ".join(how_far_to_trust(facts, t))]
+    todo = top or [nothing_to_do(facts["overview"].row(0, named=True), t)]
+    return [*what_changed(facts, t), *todo, " ".join(how_far_to_trust(facts, t))]
 
 
 _ASKED = ("from_hour", "to_hour", "most_per_day", "signals")

@@ -19,6 +19,8 @@ LAST = date(2024, 5, 20)
 EVIL = "<script>alert(1)</script>"
 BREAKOUT = "</script><img src=x onerror=alert(1)>'\"&{{ 1 }}"
 K = 20
+KINDS = ("boost_interest", "explore_interest", "close_supply_gap", "diversify")
+METRICS = {"boost_interest": "strength_per_exposure", "explore_interest": "adoption", "diversify": "loss_per_showing"}
 Rows = Iterable[Mapping[str, object]]
 
 
@@ -66,7 +68,7 @@ def _tables(day: date, n: int, communities: int, days: int, verdict: str) -> dic
     strategies = [
         _strategy(ids[i], known[i][0], kind, n, m)
         for i in told if verdict == "real" and not first
-        for m, kind in enumerate(("boost_interest", "explore_interest", "close_supply_gap"))
+        for m, kind in enumerate(KINDS)
     ]  # fmt: skip
     everyone = [u for users in members.values() for u in users]
     events = [
@@ -165,16 +167,18 @@ def _tables(day: date, n: int, communities: int, days: int, verdict: str) -> dic
 def _strategy(community: str, interest: str, kind: str, n: int, m: int) -> dict[str, object]:
     effect = 0.10 + 0.02 * m + 0.005 * int(community[1:])
     withheld = kind == "explore_interest"
+    few = "withheld: not evaluable, fewer than 30 comparable showings"
+    missed = "warning: only 3 of 20 of its kind came true as predicted in the last 28 days"
     return {
         "strategy_id": f"s-{community}-{m}", "kind": kind, "community_id": community, "interest_id": interest,
         "action": "{}", "users_affected": 30,
-        "metric": {"boost_interest": "strength_per_exposure", "explore_interest": "adoption"}.get(kind, "demand_minus_supply"),
+        "metric": METRICS.get(kind, "demand_minus_supply"),
         "baseline": 0.05, "effect": None if withheld else effect, "effect_low": None if withheld else effect - 0.05,
         "effect_high": None if withheld else effect + 0.05, "std_error": 0.03, "p_value": 0.01,
         "q_value": None if withheld else 0.01,
         "evaluability": "not_evaluable" if withheld else "random_exposure" if m == 0 else "observational",
         "evidence": "{}", "guardrail": "", "expires_on": date(2024, 6, 3), "kill_criterion": "",
-        "status": "withheld: not evaluable, fewer than 30 comparable showings" if withheld else "proposed",
+        "status": few if withheld else missed if kind == "diversify" else "proposed",
     }  # fmt: skip
 
 

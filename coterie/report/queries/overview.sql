@@ -94,6 +94,7 @@ select
     case when known.last_week then arrivals.new_last_week end as new_last_week,
     case when known.last_week then arrivals.gone_last_week end as gone_last_week,
     (select count(*) from mart_strategy_board where day = $day and status = 'proposed') as proposed,
+    (select count(*) from mart_strategy_board where day = $day and status like 'warning%') as warnings,
     (select count(*) from raw_events where day = $day) as events
 from counts
 cross join arrivals

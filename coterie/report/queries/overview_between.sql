@@ -37,4 +37,6 @@ select
     (select round(ratio * times - 1, 3) from compared) as people_since_high,
     (select count(*) from communities where is_now and not was) as new,
     (select count(*) from communities where was and not is_now) as gone,
-    (select count(*) from suggestions where is_now and was) as kept
+    (select count(*) from suggestions where is_now and was) as kept,
+    (select count(*) from suggestions where is_now and not was) as suggested,
+    (select count(*) from suggestions where was and not is_now) as dropped
