@@ -166,7 +166,7 @@ def calibration(facts: DayFacts, t: Texts) -> Spec | None:
     rule = base.mark_rule(color=BLUE, strokeWidth=2).encode(
         y=alt.Y("low:Q", scale=whole, axis=percent, title=t("record.axis_held")), y2="high:Q"
     )
-    dots = base.mark_point(color=BLUE, filled=True, size=70, cursor="pointer").encode(
+    dots = base.mark_point(color=BLUE, filled=True, size=70, opacity=1, cursor="pointer").encode(
         y="value:Q", tooltip=[alt.Tooltip("level:Q", title=t("record.calibration_level"), format=".0%"),
                               alt.Tooltip("said:N", title=t("record.calibration_share")),
                               alt.Tooltip("interval:N", title=t("trace.interval"))],

@@ -73,8 +73,9 @@ def community_map(facts: DayFacts, t: Texts, *, still: bool = False) -> Spec | N
     )  # fmt: skip
     shown = [v for v in VERDICTS if v in set(communities["verdict"])]
     labels = [t(f"verdict.{v}") for v in shown]
-    # Sizes are areas in pixels: the radius follows the width of the view, and the zoom.
-    pixels = "(width * datum.radius / span(domain('x')))"
+    # Sizes are areas in pixels: the radius follows the view, and the zoom. Where a view is wider than the map, places are
+    # drawn further apart, and circles stay as they are: names have more room.
+    pixels = "(min(width / span(domain('x')), height / span(domain('y'))) * datum.radius)"
     # Where there is no room for names, as on a phone, circles stand alone until one zooms in.
     room = f"({2 * NAME_HALF_WIDTH} * width / span(domain('x')))"
     base = alt.Chart(alt.Data(values=nodes))

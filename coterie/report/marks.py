@@ -3,6 +3,7 @@
 Belongs here: marks that several charts use. Does not belong here: which columns a chart shows.
 """
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ Spec = dict[str, Any]
 # Okabe and Ito (2008): told apart by colour-blind readers; these stand out against white and against black.
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#B0709A", "#808080"
 BAR = 26
+# Where an axis of ratios has its marks.
+TIMES = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.2, 1.5, 2, 3, 4, 5, 7, 10, 20, 50]
 
 
 def number(metric: str, row: Mapping[str, Any], t: Texts) -> dict[str, str]:
@@ -52,11 +55,15 @@ def intervals(
     for n, row in enumerate(rows):
         row["place"] = f"{n:03d}"
     names = {row["place"]: row["what"] for row in rows}
+    short = {place: in_two(name) for place, name in names.items()}
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False)
-    axis = alt.Axis(format="~g", tickCount=6) if log else alt.Axis(tickCount=6)
+    axis = alt.Axis(format="~g", values=TIMES) if log else alt.Axis(tickCount=6)
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=alt.Y(
-            "place:N", sort=None, title=None, axis=alt.Axis(labelExpr=f"({mapping(names)})[datum.value]", grid=False)
+            "place:N",
+            sort=None,
+            title=None,
+            axis=alt.Axis(labelExpr=f"(narrow ? {mapping(short)} : {mapping(names)})[datum.value]", grid=False),
         )
     )
     colour: Any = alt.value(BLUE)
@@ -69,19 +76,36 @@ def intervals(
     rule = base.mark_rule(strokeWidth=2, cursor="pointer").encode(
         x=alt.X("low:Q", title=title, scale=scale, axis=axis), x2="high:Q", color=colour, tooltip=tips
     )
-    dots = base.mark_point(filled=True, size=70, cursor="pointer").encode(
+    dots = base.mark_point(filled=True, size=70, opacity=1, cursor="pointer").encode(
         x=alt.X("value:Q", scale=scale), color=colour, tooltip=tips
     )
     layers: list[Any] = [rule, dots]
     if zero is not None:
         line = alt.Chart(alt.Data(values=[{"zero": zero}])).mark_rule(color=GREY, strokeDash=[4, 4]).encode(x="zero:Q")
         layers.insert(0, line)
-    return spec_of(alt.layer(*layers), height=BAR * len(rows) + 10)
+    return with_narrow(spec_of(alt.layer(*layers), height=BAR * len(rows) + 10))
 
 
-def mapping(names: Mapping[str, str]) -> str:
-    """A Vega expression of a mapping."""
-    return "{" + ", ".join(f"'{key}': {quoted(name)}" for key, name in names.items()) + "}"
+def with_narrow(spec: Spec) -> Spec:
+    """The specification with a parameter that the page sets where there is little room for names."""
+    return {**spec, "params": [*spec.get("params", []), {"name": "narrow", "value": False}]}
+
+
+def in_two(name: str) -> list[str]:
+    """A name in two lines at most: an interest and a community, or halves of about the same length."""
+    parts = name.split(" · ")
+    if len(parts) > 1:
+        return [parts[0], " · ".join(parts[1:])]
+    return textwrap.wrap(name, max(20, len(name) // 2 + 3)) or [name]
+
+
+def mapping(names: Mapping[str, str | list[str]]) -> str:
+    """A Vega expression of a mapping to texts, or to texts of several lines."""
+
+    def said(name: str | list[str]) -> str:
+        return quoted(name) if isinstance(name, str) else "[" + ", ".join(map(quoted, name)) + "]"
+
+    return "{" + ", ".join(f"'{key}': {said(name)}" for key, name in names.items()) + "}"
 
 
 def interval_words(t: Texts) -> str:

@@ -197,7 +197,9 @@ def written(value: float, how: Format) -> str:
     if how == "points":
         return _signed(f"{value * 100:+.1f}")
     if how == "times":
-        return f"{value:.1f}×" if value >= 1.95 else f"{value:.2f}×"
+        # Some ratios are told in tenths: a second place would claim more.
+        tenths = value >= 1.95 or abs(value * 10 - round(value * 10)) < 1e-6
+        return f"{value:.1f}×" if tenths else f"{value:.2f}×"
     return f"{value:.4f}".rstrip("0").rstrip(".") if value >= 0.0001 else "0.0001"
 
 

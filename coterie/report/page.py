@@ -113,7 +113,7 @@ def _plan(row: Mapping[str, Any], t: Texts) -> str:
         said = t("strategy.plan_small", users=users)
     else:
         said = t("strategy.plan", users=users, days=numbers("board.test_days", row))
-    return said + " " + t("strategy.unit_community") if row["unit"] == "community" else said
+    return said + t("space") + t("strategy.unit_community") if row["unit"] == "community" else said
 
 
 def _communities(facts: DayFacts, t: Texts) -> Rows:
@@ -174,7 +174,7 @@ def says_status(status: str, t: Texts) -> str:
         return t("status.proposed")
     state, _, reason = status.partition(": ")
     known = t.get("reasons").get(re.sub(r"\d+", "{n}", reason))
-    return t(f"status.{state}") + ": " + (known.format(*re.findall(r"\d+", reason)) if known else reason)
+    return t(f"status.{state}") + t("colon") + (known.format(*re.findall(r"\d+", reason)) if known else reason)
 
 
 def _scored(facts: DayFacts) -> Rows:

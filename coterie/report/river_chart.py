@@ -9,7 +9,7 @@ import altair as alt
 import polars as pl
 
 from coterie.report.facts import DayFacts
-from coterie.report.marks import BLUE, GREY, ORANGE, PURPLE, Spec, spec_of, tooltips
+from coterie.report.marks import BLUE, GREY, ORANGE, PURPLE, Spec, spec_of, tooltips, with_narrow
 from coterie.report.names import community_name
 from coterie.report.river import river
 from coterie.report.texts import Texts
@@ -82,8 +82,9 @@ def movement(moves: pl.DataFrame, facts: DayFacts, t: Texts, *, earlier: DayFact
         x=x, x2="x2:Q", y=alt.Y("y:Q", axis=None), y2="y2:Q",
         tooltip=tooltips(t, name="communities.name", people="movement.people", day="data.day"),
     )  # fmt: skip
-    names = alt.Chart(alt.Data(values=last)).mark_text(align="left", dx=4, fontSize=11, cursor="pointer",
+    names = alt.Chart(alt.Data(values=last)).mark_text(align="left", dx=4, fontSize=11, lineHeight=12, cursor="pointer",
+        lineBreak=alt.expr("narrow ? ' & ' : '\\n'"),
         limit=alt.expr(f"{(room - 0.03) / (room - first):.3f} * width - 6"),).encode(
         x=x, y=alt.Y("y:Q", axis=None), text="name:N"
     )  # fmt: skip
-    return spec_of(alt.layer(flows, columns, names), height=min(1200, max(320, 26 * drawn.rows)))
+    return with_narrow(spec_of(alt.layer(flows, columns, names), height=min(1200, max(320, 26 * drawn.rows))))

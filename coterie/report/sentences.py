@@ -83,9 +83,12 @@ def how_far_to_trust(facts: DayFacts, t: Texts) -> list[str]:
 def headline(facts: DayFacts, language: str = "en") -> list[str]:
     """The first screen as plain texts, for places that show no HTML: what changed, what to do, how far to trust it."""
     t = Texts(language, html=False)  # type: ignore[arg-type]
-    top = [strategy_title(row, facts, t) + ". " + strategy_says(row, t) for row in top_strategies(facts["board"])]
+    top = [
+        strategy_title(row, facts, t) + t("first.stop") + t("space") + strategy_says(row, t)
+        for row in top_strategies(facts["board"])
+    ]
     todo = top or [nothing_to_do(facts["overview"].row(0, named=True), t)]
-    return [*what_changed(facts, t), *todo, " ".join(how_far_to_trust(facts, t))]
+    return [*what_changed(facts, t), *todo, t("space").join(how_far_to_trust(facts, t))]
 
 
 _ASKED = ("from_hour", "to_hour", "most_per_day", "signals")
@@ -112,7 +115,7 @@ def strategy_says(row: Row, t: Texts) -> str:
         baseline=numbers("board.baseline", row),
     )
     known = f"strategy.{row['evaluability']}"
-    return said + " " + t(known if t.has(known) else "strategy.observational")
+    return said + t("space") + t(known if t.has(known) else "strategy.observational")
 
 
 def _people(overview: Row, facts: DayFacts, t: Texts, numbers: Numbers) -> str:
@@ -162,7 +165,7 @@ def _communities(overview: Row, facts: DayFacts, t: Texts, numbers: Numbers) -> 
     changes = {"born": n("new_yesterday"), "gone": n("gone_yesterday")}
     if week:
         changes |= {"born_week": n("new_last_week"), "gone_week": n("gone_last_week")}
-    return t("first.space").join([
+    return t("space").join([
         said,
         t("first.before_both" if week else "first.before", **before),
         t("first.changes_week" if week else "first.changes_day", **changes),

@@ -180,11 +180,14 @@
     view: { stroke: null },
     text: { color: "currentColor" },
     axis: { labelColor: "currentColor", titleColor: "currentColor", domainColor: "#8a8a8a", tickColor: "#8a8a8a", gridColor: "#8a8a8a",
-      gridOpacity: 0.3, labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal", labelLimit: Math.min(300, width * 0.38) },
+      gridOpacity: 0.3, labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal", labelLimit: Math.min(430, width * 0.4) },
+    axisX: { labelOverlap: true, labelSeparation: 6 },
+    axisY: { labelLineHeight: 12 },
     legend: { labelColor: "currentColor", titleColor: "currentColor", labelFontSize: 12, labelLimit: width * 0.8 },
     point: { strokeWidth: 1 },
   });
-  // One unit of the map is as many pixels across as up: the axis that has room to spare is widened.
+  // Circles are as large as fit both ways. Across, places may lie up to three times as far apart as they do up.
+  const stretch = 3;
   let fitted = {};
   function fit(spec, width) {
     const size = { x: width, y: spec.height }, span = (axis) => data.whole[axis][1] - data.whole[axis][0];
@@ -193,7 +196,8 @@
     size.y = spec.height = Math.min(spec.height, Math.ceil(span("y") * scale) + name);
     for (const axis of ["x", "y"]) {
       const down = axis === "y" ? name / scale / 2 : 0;
-      const middle = (data.whole[axis][0] + data.whole[axis][1]) / 2 - down, half = size[axis] / scale / 2;
+      const most = axis === "x" ? Math.min(stretch * scale, size.x / span("x")) : scale;
+      const middle = (data.whole[axis][0] + data.whole[axis][1]) / 2 - down, half = size[axis] / most / 2;
       fitted[axis] = [middle - half, middle + half];
     }
     spec.layer.forEach((layer) => ["x", "y"].forEach((axis) => (layer.encoding[axis].scale.domain = fitted[axis])));
@@ -204,6 +208,9 @@
     if (drawn.has(name) || !window.vegaEmbed || !plot.clientWidth) return;
     drawn.add(name);
     if (name === "map") fit(data.charts.map, plot.clientWidth);
+    // Where there is little room, names stand in two lines.
+    const narrow = data.charts[name].params?.find((param) => param.name === "narrow");
+    if (narrow) narrow.value = plot.clientWidth < 520;
     const { view } = await vegaEmbed(plot, data.charts[name], {
       actions: false, renderer: "svg", ast: true, config: config(plot.clientWidth), tooltip: { disableDefaultStyle: true },
     });

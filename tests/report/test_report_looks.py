@@ -1,0 +1,88 @@
+"""How the report looks in a real browser, at three widths, light and dark: nothing cut off that has room, nothing covered.
+
+Belongs here: what a reader would be annoyed at. Does not belong here: what the page does (test_report_browser).
+"""
+
+from itertools import combinations
+from typing import Any
+
+import pytest
+from conftest import BROWSER, DESK, PHONE, Made, Open
+
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(BROWSER is None, reason="no Chromium")]
+TABLET = (820, 1100)
+DRAWN = "[...document.querySelectorAll('main > section .plot')].every(plot => plot.dataset.drawn)"
+BOXES = """selector => [...document.querySelectorAll(selector)].map(part => {
+  const box = part.getBoundingClientRect();
+  return {left: box.left, right: box.right, top: box.top, bottom: box.bottom};
+})"""
+
+
+def everything(page: Any) -> Any:
+    """The page with all its charts."""
+    page.evaluate("coterie.draw(document)")
+    page.wait_for_function(DRAWN)
+    return page
+
+
+@pytest.mark.parametrize(("size", "dark"), [(DESK, False), (TABLET, True), (PHONE, False)])
+def test_nothing_sticks_out_and_charts_leave_no_hole(
+    usual: Made, forty: Made, nothing_real: Made, empty: Made, open_page: Open, size: tuple[int, int], dark: bool
+) -> None:
+    for made in (usual, forty, nothing_real, empty):
+        page = everything(open_page(made.html(), size, dark=dark))
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        holes = page.evaluate(
+            "[...document.querySelectorAll('main > section .plot')].map(plot => [plot.dataset.chart,"
+            " plot.clientHeight - plot.querySelector('svg').getBoundingClientRect().height])"
+        )
+        assert [name for name, hole in holes if hole > 20] == []
+
+
+def test_names_on_the_map_have_room_and_cover_nothing(forty: Made, open_page: Open) -> None:
+    page = everything(open_page(forty.html()))
+    names = page.evaluate(BOXES, "[data-chart=map] .role-mark.mark-text text")
+    circles = page.evaluate(BOXES, "[data-chart=map] .role-mark.mark-symbol path")
+    assert len(names) == len(circles) == 39
+    assert max(name["right"] - name["left"] for name in names) > 120
+    across = max(circle["right"] for circle in circles) - min(circle["left"] for circle in circles)
+    assert across > 0.8 * page.locator("[data-chart=map]").bounding_box()["width"], "the width of the page is used"
+    for circle in circles:
+        assert circle["right"] - circle["left"] == pytest.approx(circle["bottom"] - circle["top"], abs=0.5)
+    for a, b in [*combinations(names, 2), *combinations(circles, 2)]:
+        beside = min(a["right"], b["right"]) - max(a["left"], b["left"]) < 1
+        assert beside or min(a["bottom"], b["bottom"]) - max(a["top"], b["top"]) < 1
+
+
+def test_the_reason_of_a_warning_has_room(usual: Made, open_page: Open) -> None:
+    page = open_page(usual.html())
+    reason = page.locator("#board td:last-child", has_text="Warning").first
+    assert reason.bounding_box()["width"] >= 230
+    assert (
+        page.evaluate(
+            "(() => { const part = document.querySelector('.wide'); return part.scrollWidth - part.clientWidth; })()"
+        )
+        == 0
+    )
+
+
+def test_on_a_phone_rows_are_cards(usual: Made, open_page: Open) -> None:
+    page = open_page(usual.html(), PHONE)
+    for table in ("#board", "#community-table"):
+        assert page.locator(table).evaluate("table => table.scrollWidth <= innerWidth")
+        assert page.locator(table).get_by_role("row").count() > 5, "still read as a table"
+    cell = page.locator("#board td").first
+    assert cell.evaluate("cell => getComputedStyle(cell, '::before').content") == '"Kind"'
+    page.locator("#board").get_by_role("button", name="Difference in points").click()
+    shown = page.locator("#board tbody tr:first-child td[data-label='Difference in points']").get_attribute("data-s")
+    assert float(shown) == 0.185
+    everything(page)
+    labels = page.locator("[data-chart=gaps] .role-axis-label text").all_text_contents()
+    assert not any("…" in label for label in labels)
+
+
+def test_marks_stand_out_from_a_dark_page(usual: Made, open_page: Open) -> None:
+    page = everything(open_page(usual.html(), dark=True))
+    mark = page.locator("[data-chart=gaps] .mark-symbol path").first
+    assert mark.evaluate("mark => getComputedStyle(mark).fill") == "rgb(86, 180, 233)"
+    assert mark.evaluate("mark => getComputedStyle(mark).opacity * (mark.getAttribute('fill-opacity') ?? 1)") == 1
