@@ -18,6 +18,7 @@ from coterie.report.texts import Texts
 VERDICTS = {"real": (BLUE, "circle"), "weak": (GREY, "square"), "artefact": (ORANGE, "triangle-up")}
 LEAST_EXTENT = 1.0  # of the map, in the unit of its places
 STILL_LIMIT = 230  # pixels of a name where nobody can zoom in
+STILL_WIDTH = 880  # pixels of a picture
 LINES_EACH = 2  # lines of the map from each community, to those that share most with it
 
 
@@ -102,6 +103,11 @@ def _extent(rows: Collection[Mapping[str, Any]], axis: str, still: bool) -> list
     """From the edge of the first circle to that of the last; the page widens one axis so that circles stay round."""
     low = min(row[axis] - row["radius"] for row in rows) - NAME_HEIGHT * (1.6 if still else 1)
     high = max(row[axis] + row["radius"] for row in rows) + 0.02
+    if still and axis == "x":
+        # Names of the first and of the last circle stay inside, however long they are cut.
+        first, last = min(row[axis] for row in rows), max(row[axis] for row in rows)
+        half = (last - first) * STILL_LIMIT / 2 / (STILL_WIDTH - STILL_LIMIT)
+        low, high = min(low, first - half), max(high, last + half)
     # One or two communities do not fill the whole map.
     spare = max(0.0, LEAST_EXTENT - (high - low)) / 2
     return [round(low - spare, 4), round(high + spare, 4)]

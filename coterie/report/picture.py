@@ -11,12 +11,11 @@ import polars as pl
 import vl_convert
 
 from coterie.report.facts import FACTS, DayFacts, names_of
-from coterie.report.map_chart import community_map
+from coterie.report.map_chart import STILL_WIDTH, community_map
 from coterie.report.marks import Spec
 from coterie.report.river_chart import movement
 from coterie.report.texts import Texts
 
-WIDTH = 760  # pixels
 NEEDED = ("communities", "neighbours", "wants", "moves")  # facts that the pictures are made of
 
 
@@ -41,6 +40,6 @@ def pictures(
 
 
 def _png(spec: Spec) -> bytes:
-    fixed = {**spec, "width": WIDTH, "background": "white", "padding": 8}
+    fixed = {**spec, "width": STILL_WIDTH, "background": "white", "padding": 8}
     made: bytes = vl_convert.vegalite_to_png(fixed, scale=1)
     return made

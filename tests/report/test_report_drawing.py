@@ -5,11 +5,14 @@ from itertools import pairwise
 
 import numpy as np
 import polars as pl
+from conftest import Made
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coterie.report.layout import NAME_HALF_WIDTH, NAME_HEIGHT, positions
+from coterie.report.map_chart import STILL_LIMIT, STILL_WIDTH, community_map
 from coterie.report.river import move_of, river
+from coterie.report.texts import Texts
 
 DAY = date(2024, 5, 2)
 sizes = st.lists(st.integers(20, 5_000), min_size=1, max_size=40)
@@ -92,3 +95,13 @@ def test_bands_fill_their_bars_and_stay_inside(found: list[tuple[int, str | None
     for column in {bar.x for bar in drawn.bars}:
         rows = sorted((bar.low, bar.high) for bar in drawn.bars if bar.x == column)
         assert all(upper[1] <= lower[0] for upper, lower in pairwise(rows)), "bars do not overlap"
+
+
+def test_on_a_still_map_names_at_its_edges_are_inside(usual: Made) -> None:
+    spec = community_map(usual.facts(), Texts("en", html=False), still=True)
+    assert spec is not None
+    circles = next(layer for layer in spec["layer"] if "shape" in layer["encoding"])
+    low, high = circles["encoding"]["x"]["scale"]["domain"]
+    for node in circles["data"]["values"]:
+        middle = (node["x"] - low) / (high - low) * STILL_WIDTH
+        assert STILL_LIMIT / 2 - 1 <= middle <= STILL_WIDTH - STILL_LIMIT / 2 + 1
