@@ -12,7 +12,7 @@ from coterie.report.assemble import assemble
 from coterie.report.facts import DayFacts
 from coterie.report.names import community_name, interest_name
 from coterie.report.numbers import Numbers
-from coterie.report.page import helpers
+from coterie.report.page import helpers, moved
 from coterie.report.river_chart import movement
 from coterie.report.texts import Language, Texts
 
@@ -52,7 +52,7 @@ def render_comparison(
         both=between["overview_between"].row(0, named=True),
         changed=sentences(before, after, between, t),
         communities=_communities(before, after),
-        moves=moves.filter(~pl.col("source").eq_missing(pl.col("target"))).to_dicts(),
+        moves=moved(moves),
         interests=_interests(before, after),
         strategies=_strategies(before, after),
         profiles={},

@@ -43,7 +43,7 @@ def community_map(facts: DayFacts, t: Texts, *, still: bool = False) -> Spec | N
             "y": row["y"],
             "radius": row["radius"],
             "name": community_name(row["name"], facts.names),
-            "label": community_name(row["name"], facts.names).replace(" & ", " &\n"),
+            "label": community_name(row["name"], facts.names).replace(" & ", " &\n").replace("、", "、\n"),
             "members": f"{row['users_rounded']:,} {t('interval', low=row['users_low'], high=row['users_high'])}",
             "verdict": t(f"verdict.{row['verdict']}"),
             "wants": ", ".join(wants.get(name, [])[:3]) or t("none"),

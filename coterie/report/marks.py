@@ -69,7 +69,7 @@ def intervals(
     colour: Any = alt.value(BLUE)
     if groups:
         colour = alt.Color(
-            "group:N", title=None, legend=alt.Legend(orient="top", columns=1 if len(groups) > 3 else 3),
+            "group:N", title=None, legend=alt.Legend(orient="top", columns=1 if len(groups) > 3 else alt.expr("narrow ? 1 : 3")),
             scale=alt.Scale(domain=list(groups), range=list(groups.values())),
         )  # fmt: skip
     tips = [alt.Tooltip("what:N", title=" "), *tooltips(t, said="trace.value", interval="trace.interval")]

@@ -61,7 +61,7 @@ def render(facts: DayFacts, language: Language = "en") -> str:
         proposed=facts["board"].filter(pl.col("status") == "proposed").height,
         communities=_communities(facts, t),
         profiles=profiles,
-        moves=_moves_of_today(facts),
+        moves=moved(facts["moves"].filter(pl.col("day") == facts.day)),
         events=_events(facts, t),
         river_days=facts["moves"]["day"].n_unique() + 1,
         trends=_by_q(facts["trends"].filter(pl.col("users_rounded").is_not_null())),
@@ -133,9 +133,10 @@ def _wants(facts: DayFacts) -> dict[str, list[str]]:
     return wants
 
 
-def _moves_of_today(facts: DayFacts) -> Rows:
-    today = facts["moves"].filter(pl.col("day") == facts.day, ~pl.col("source").eq_missing(pl.col("target")))
-    return today.sort("users_rounded", "source", "target", descending=[True, False, False]).to_dicts()
+def moved(moves: pl.DataFrame) -> Rows:
+    """Those moves that are not staying, the largest group first."""
+    others = moves.filter(~pl.col("source").eq_missing(pl.col("target")))
+    return others.sort("users_rounded", "source", "target", descending=[True, False, False]).to_dicts()
 
 
 def _events(facts: DayFacts, t: Texts) -> list[tuple[date, str, str]]:

@@ -14,6 +14,7 @@ from coterie.report.names import community_name
 from coterie.report.river import river
 from coterie.report.texts import Texts
 
+SEPARATORS = {"en": " & ", "zh": "、"}  # of the interests in a community's name
 MOVES = {"stayed": GREY, "moved": ORANGE, "arrived": BLUE, "left": PURPLE}
 
 
@@ -83,7 +84,7 @@ def movement(moves: pl.DataFrame, facts: DayFacts, t: Texts, *, earlier: DayFact
         tooltip=tooltips(t, name="communities.name", people="movement.people", day="data.day"),
     )  # fmt: skip
     names = alt.Chart(alt.Data(values=last)).mark_text(align="left", dx=4, fontSize=11, lineHeight=12, cursor="pointer",
-        lineBreak=alt.expr("narrow ? ' & ' : '\\n'"),
+        lineBreak=alt.expr(f"narrow ? '{SEPARATORS[t.language]}' : '\\n'"),
         limit=alt.expr(f"{(room - 0.03) / (room - first):.3f} * width - 6"),).encode(
         x=x, y=alt.Y("y:Q", axis=None), text="name:N"
     )  # fmt: skip

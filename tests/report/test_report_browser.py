@@ -218,6 +218,8 @@ def test_paper_has_everything_in_black_on_white(usual: Made, browser: Any, pages
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
     assert page.locator("#c-c02").is_visible()
     assert not page.locator("#filters").is_visible()
+    page.set_viewport_size({"width": 718, "height": 1000})  # A4 between its margins
+    assert page.evaluate("document.documentElement.scrollWidth") <= 718, "no column is off the paper"
     context.close()
 
 

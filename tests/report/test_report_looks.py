@@ -66,6 +66,14 @@ def test_the_reason_of_a_warning_has_room(usual: Made, open_page: Open) -> None:
     )
 
 
+def test_a_table_that_goes_on_to_the_right_says_so(usual: Made, open_page: Open) -> None:
+    page = open_page(usual.html(), TABLET)
+    table = page.locator(".scroll", has=page.locator("#community-table"))
+    page.wait_for_function("document.querySelector('.scroll:has(#community-table)').classList.contains('more')")
+    table.evaluate("part => part.scrollTo(part.scrollWidth, 0)")
+    page.wait_for_function("!document.querySelector('.scroll:has(#community-table)').classList.contains('more')")
+
+
 def test_on_a_phone_rows_are_cards(usual: Made, open_page: Open) -> None:
     page = open_page(usual.html(), PHONE)
     for table in ("#board", "#community-table"):

@@ -172,6 +172,14 @@
       view.runAsync();
     }));
 
+  // What a table hides to its right is hinted at by a shadow.
+  const hint = (part) => part.classList.toggle("more", part.scrollWidth - part.clientWidth - part.scrollLeft > 2);
+  const sizes = new ResizeObserver((entries) => entries.forEach((entry) => hint(entry.target)));
+  all(".scroll").forEach((part) => {
+    sizes.observe(part);
+    part.addEventListener("scroll", () => hint(part), { passive: true });
+  });
+
   // -- charts ------------------------------------------------------------------------------------------------------
   const config = (width) => ({
     background: "transparent",
@@ -208,9 +216,12 @@
     if (drawn.has(name) || !window.vegaEmbed || !plot.clientWidth) return;
     drawn.add(name);
     if (name === "map") fit(data.charts.map, plot.clientWidth);
-    // Where there is little room, names stand in two lines.
+    // Where there is little room, names stand in two lines, and rows are higher.
     const narrow = data.charts[name].params?.find((param) => param.name === "narrow");
-    if (narrow) narrow.value = plot.clientWidth < 520;
+    if (narrow && plot.clientWidth < 520) {
+      narrow.value = true;
+      data.charts[name].height *= 1.3;
+    }
     const { view } = await vegaEmbed(plot, data.charts[name], {
       actions: false, renderer: "svg", ast: true, config: config(plot.clientWidth), tooltip: { disableDefaultStyle: true },
     });
