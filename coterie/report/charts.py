@@ -25,7 +25,6 @@ from coterie.report.marks import (
     tooltips,
 )
 from coterie.report.names import community_name, interest_name
-from coterie.report.numbers import METRICS, keys_of
 from coterie.report.river_chart import movement
 from coterie.report.texts import Texts
 
@@ -216,7 +215,7 @@ def quality(facts: DayFacts, t: Texts) -> Spec | None:
         return None
     rows = [
         {"day": row["day"].isoformat(), "what": t(f"data.{what}"), "rows": row[column],
-         "trace": f"quality.{column}|{keys_of(METRICS[f'quality.{column}'], row)}"}
+         **number(f"quality.{column}", row, t)}
         for row in known.iter_rows(named=True) for column, what in (("events", "read"), ("refused", "rejected"))
     ]  # fmt: skip
     chart = alt.Chart(alt.Data(values=rows)).mark_bar(cursor="pointer").encode(
@@ -225,7 +224,7 @@ def quality(facts: DayFacts, t: Texts) -> Spec | None:
         y=alt.Y("rows:Q", title=t("data.axis_events"), axis=alt.Axis(format="~s", tickCount=4)),
         color=alt.Color("what:N", title=None, legend=alt.Legend(orient="top"),
                         scale=alt.Scale(domain=[t("data.read"), t("data.rejected")], range=[BLUE, ORANGE])),
-        tooltip=tooltips(t, day="data.day", what="data.reason", rows="data.rows"),
+        tooltip=tooltips(t, day="data.day", what="data.reason", said="data.rows"),
     )  # fmt: skip
     return spec_of(chart, height=200)
 
@@ -253,7 +252,7 @@ def size_history(facts: DayFacts, community_id: str, t: Texts) -> Spec | None:
         return None
     rows = [
         {"day": row["day"].isoformat(), "d": row["day"].isoformat(), "members": row["users_rounded"],
-         "trace": f"history.users_rounded|{keys_of(METRICS['history.users_rounded'], row)}"}
+         **number("history.users_rounded", row, t)}
         for row in known.iter_rows(named=True)
     ]  # fmt: skip
     chart = alt.Chart(alt.Data(values=rows)).mark_line(
@@ -261,6 +260,6 @@ def size_history(facts: DayFacts, community_id: str, t: Texts) -> Spec | None:
     ).encode(
         x=day_axis(ticks=5),
         y=alt.Y("members:Q", title=t("communities.members"), axis=alt.Axis(tickCount=4)),
-        tooltip=tooltips(t, d="data.day", members="communities.members"),
+        tooltip=tooltips(t, d="data.day", said="communities.members"),
     )  # fmt: skip
     return spec_of(chart, height=160)

@@ -9,6 +9,7 @@ from conftest import Made
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coterie.report.charts import quality
 from coterie.report.layout import NAME_HALF_WIDTH, NAME_HEIGHT, positions
 from coterie.report.map_chart import STILL_LIMIT, STILL_WIDTH, community_map
 from coterie.report.river import move_of, river
@@ -105,3 +106,11 @@ def test_on_a_still_map_names_at_its_edges_are_inside(usual: Made) -> None:
     for node in circles["data"]["values"]:
         middle = (node["x"] - low) / (high - low) * STILL_WIDTH
         assert STILL_LIMIT / 2 - 1 <= middle <= STILL_WIDTH - STILL_LIMIT / 2 + 1
+
+
+def test_a_mark_says_its_number_as_tables_do(forty: Made) -> None:
+    spec = quality(forty.facts(), Texts("en"))
+    assert spec is not None
+    said = {row["rows"]: row["said"] for row in spec["data"]["values"]}
+    assert said == {n: f"{n:,}" for n in said}
+    assert max(said) > 1_000

@@ -234,7 +234,7 @@
       if (datum?.goto) location.hash = datum.goto;
       else if (trace) {
         const cut = trace.indexOf("|"), key = trace.slice(0, cut);
-        show(key, JSON.parse(trace.slice(cut + 1)), undefined, String(datum.said ?? datum.people ?? datum.rows ?? datum.members), datum.interval);
+        show(key, JSON.parse(trace.slice(cut + 1)), undefined, String(datum.said ?? datum.people), datum.interval);
       }
     });
     plot.dataset.drawn = "yes";
