@@ -29,7 +29,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     @table_asset(
         MEMBERSHIPS,
         days,
-        deps=["user_graph", "user_interests"],
+        deps=["user_graph", "user_interests", "propagated_labels"],
         looks_back={"memberships": YESTERDAY, "engagement": WINDOW, "item_labels": WINDOW},
         kinds={"python", "igraph"},
         says=(
@@ -49,7 +49,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             day=day,
             acts=acts_of(
                 engagement,
-                warehouse.labels_of(lake, engagement["item_id"], last=day),
+                warehouse.labels_of(lake, engagement["item_id"], last=day, spread_on=day),
                 profiles,
                 half_life_days=method.half_life_days,
             ),
@@ -80,7 +80,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     @table_asset(
         COMMUNITIES,
         days,
-        deps=["engagement", "item_labels"],
+        deps=["engagement", "item_labels", "propagated_labels"],
         looks_back={"communities": YESTERDAY, "memberships": (-1, 0), "user_interests": (-1, 0)},
         kinds={"python", "scipy"},
         says=(
@@ -104,7 +104,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             user_interests=profiles,
             yesterday_user_interests=yesterday(lake, method, "user_interests", day),
             engagement=engagement,
-            labels=warehouse.labels_of(lake, engagement["item_id"], last=day),
+            labels=warehouse.labels_of(lake, engagement["item_id"], last=day, spread_on=day),
             yesterday_communities=before,
             taxonomy=names,
             exposures_logged=log.open().source.exposures_logged,

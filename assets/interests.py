@@ -18,7 +18,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     @table_asset(
         USER_INTERESTS,
         days,
-        deps=["engagement", "item_labels", "label_quality"],
+        deps=["engagement", "item_labels", "propagated_labels", "label_quality"],
         looks_back={"user_interests": YESTERDAY},
         kinds={"python", "scipy"},
         says="How much more each user engages with each interest than exposure alone predicts: decayed and shrunk.",
@@ -28,7 +28,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     ) -> Iterator[Yielded]:
         day, lake = today(context), storage.lake
         engagement = lake.read("engagement", day, ["user_id", "item_id", "exposures", "exposure_logged", "strength"])
-        labels = warehouse.labels_of(lake, engagement["item_id"], last=day)
+        labels = warehouse.labels_of(lake, engagement["item_id"], last=day, spread_on=day)
         frame = user_interests(
             engagement,
             labels,

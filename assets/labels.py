@@ -1,6 +1,7 @@
 """Item labels: what each new text is about, by the labeller that the settings choose."""
 
 from collections.abc import Iterator
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
@@ -10,18 +11,22 @@ from assets import gold
 from assets.gate import Candidate, Yielded, gate, markdown
 from assets.tables import shares, table_asset, today
 from coterie.labels.base import Labelled, Labeller, item_labels, texts_of
+from coterie.labels.cascade import CascadeLabeller, drawn
 from coterie.labels.look import examples, figures
 from coterie.labels.preview import preview_of
-from coterie.tables import ITEM_LABELS
+from coterie.tables import ITEM_LABELS, RAW_ITEMS
 from resources.audit import Finding
 from resources.configurable import LabellerChoice, Log, Storage
 from resources.gold import LABELLED_BY, GoldStore, as_note, version_of
+from resources.lake import Lake
 
 MOST_FAILED = 0.05
 LEAST_COVERED = 0.2
 FAILED = f"At most {MOST_FAILED:.0%} of the texts could not be labelled for a technical reason"
 KNOWN = "Every labelled item is an item of the day, every interest one of the taxonomy"
 SUMS = "The weights of an item sum to 1"
+CERTIFIED = "With the cascade: at most one local label in ten is wrong by Claude's judgement (a warning)"
+DRAWN_DAYS = 28
 COVERAGE = "At least a fifth of the items with text has a label (a warning: an honest labeller may abstain)"
 
 
@@ -31,7 +36,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     @table_asset(
         ITEM_LABELS,
         days,
-        deps=["raw_items", "label_vocabulary"],
+        deps=["raw_events", "raw_items", "label_vocabulary"],
         kinds={"python", "anthropic"},
         says="The interests of each item that is new or changed. An item that no interest fits has no row.",
         checks={
@@ -39,6 +44,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             "known": KNOWN,
             "weights_sum": SUMS,
             "coverage": COVERAGE,
+            "certified": CERTIFIED,
             "gold_precision": gold.GOLD,
         },
     )
@@ -48,8 +54,9 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         day, lake = today(context), storage.lake
         items = lake.read("raw_items", day)
         taxonomy = log.taxonomy()
-        chosen = labeller.make(taxonomy, lake.read("label_vocabulary", day))
-        texts = texts_of(items)
+        cascade = labeller.labeller == "cascade"
+        chosen = labeller.make(taxonomy, lake.read("label_vocabulary", day), _past(lake, day) if cascade else None)
+        texts = _met(lake, day, items) if cascade else texts_of(items)
         planned = _announce(context, chosen, texts)
         labelled = chosen.label(texts)
         frame = item_labels(items, labelled, chosen, taxonomy.version)
@@ -70,6 +77,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                         _known(frame, items, set(taxonomy.frame()["interest_id"])),
                         _sums(frame),
                         _coverage(frame, items),
+                        _certified(chosen),
                         gold.precision_finding(people, version),
                     ],
                     notes={LABELLED_BY: as_note(version)},
@@ -86,6 +94,23 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         )
 
     return [labels]
+
+
+def _past(lake: Lake, day: date) -> pl.DataFrame:
+    """Texts of the days before that the cascade draws from, as far as they are in the lake."""
+    days = [d for d in lake.days("raw_items") if day - timedelta(days=DRAWN_DAYS) <= d < day]
+    parts = [texts_of(lake.read("raw_items", d)) for d in days]
+    empty = texts_of(RAW_ITEMS.empty())
+    return pl.concat([empty, *(part.filter(drawn(part["text_hash"])) for part in parts)]).unique(
+        "text_hash", keep="first", maintain_order=True
+    )
+
+
+def _met(lake: Lake, day: date, items: pl.DataFrame) -> pl.DataFrame:
+    """The day's texts with `seen`: how often their items were met that day."""
+    events = lake.scan("raw_events", day).group_by("item_id").agg(seen=pl.len()).collect()
+    seen = items.join(events, on="item_id").group_by("text_hash").agg(pl.col("seen").sum())
+    return texts_of(items).join(seen, on="text_hash", how="left").with_columns(pl.col("seen").fill_null(0))
 
 
 def _announce(context: dg.AssetExecutionContext, labeller: Labeller, texts: pl.DataFrame) -> dict[str, Any]:
@@ -138,6 +163,20 @@ def _sums(frame: pl.DataFrame) -> Finding:
         SUMS if off.is_empty() else f"item_labels: the weights of {off.height} items do not sum to 1",
         numbers={"items": frame["item_id"].n_unique(), "unexpected": off.height},
         sample=off.sort("item_id").head(10),
+    )
+
+
+def _certified(labeller: Labeller) -> Finding:
+    """What is certified of the labels; a warning where a certificate was wanted and could not be given."""
+    if not isinstance(labeller, CascadeLabeller):
+        return Finding("certified", True, f"No certificate: the labeller is {labeller.name}, not cascade", "warning")
+    found = labeller.certificate
+    return Finding(
+        "certified",
+        found.threshold is not None,
+        found.said("Claude"),
+        severity="warning",
+        numbers=shares(sampled=found.sampled, kept=found.kept, wrong=found.wrong, at_most=found.at_most),
     )
 
 

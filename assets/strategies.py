@@ -8,6 +8,7 @@ import dagster as dg
 import polars as pl
 
 from assets.gate import Candidate, Yielded, gate
+from assets.sampling import of_sample
 from assets.tables import YESTERDAY, shares, table_asset, today
 from coterie.strategies.days import Days
 from coterie.strategies.decisions import latest
@@ -15,7 +16,7 @@ from coterie.strategies.experiment import plans_of_day
 from coterie.strategies.order import main_interests, ordered
 from coterie.strategies.outcome import WINDOW_DAYS
 from coterie.strategies.propose import strategies_of_day
-from coterie.strategies.sample import sampled, share_of_users
+from coterie.strategies.sample import share_of_users
 from coterie.strategies.scorecard import HORIZONS, SHIPPED, coverage, scorecard_of_day
 from coterie.strategies.showings import exposed_rows
 from coterie.strategies.support import lacking
@@ -46,6 +47,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         looks_back={
             "engagement": (-WEEK, 0),
             "item_labels": (-WEEK, 0),
+            "propagated_labels": (-WEEK, -WEEK),
             "interest_daily": (-WEEK, 0),
             "memberships": (-WINDOW_DAYS, -WINDOW_DAYS),
             "user_interests": (-WINDOW_DAYS, -WINDOW_DAYS),
@@ -100,6 +102,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         looks_back={
             "engagement": (-WEEK, 0),
             "item_labels": (-WEEK, 0),
+            "propagated_labels": (-WEEK, -WEEK),
             "interest_daily": (-WEEK, 0),
             "memberships": (0, 0),
             "user_interests": (-WINDOW_DAYS, -WINDOW_DAYS),
@@ -139,6 +142,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             "strategies": (-max(HORIZONS), -min(HORIZONS)),
             "engagement": (-WEEK, 0),
             "item_labels": (-WEEK, 0),
+            "propagated_labels": (-WEEK, -WEEK),
             "interest_daily": (-WEEK, 0),
             "memberships": (-max(HORIZONS), -min(HORIZONS)),
             "user_interests": (-WINDOW_DAYS, -WINDOW_DAYS),
@@ -189,21 +193,21 @@ def _days(lake: Lake, warehouse: Warehouse, log: Log, method: Method, day: date,
     """The week that ends on the day, with memberships of the days asked for and interests of before the week."""
     first = max(day - timedelta(days=WEEK), date.fromisoformat(method.first_day))
     share = share_of_users(lake.rows("raw_events", first, day))
-    of_sample = _in_sample(lake, first, day, share) if share < 1 else None
-    engagement = lake.read_days("engagement", first, day, where=of_sample)
+    some = of_sample(lake, first, day, share)
+    engagement = lake.read_days("engagement", first, day, where=some)
     source = log.open().source
     zone = source.timezone
-    labels = warehouse.labels_of(lake, engagement["item_id"], last=day)
+    labels = warehouse.labels_of(lake, engagement["item_id"], last=day, spread_on=first)
     return Days(
         engagement=engagement,
         labels=labels,
         memberships=_on(lake, method, MEMBERSHIPS, members_on),
-        user_interests=_on(lake, method, USER_INTERESTS, [day - timedelta(days=WINDOW_DAYS)], of_sample),
+        user_interests=_on(lake, method, USER_INTERESTS, [day - timedelta(days=WINDOW_DAYS)], some),
         interest_daily=lake.read_days("interest_daily", first, day),
-        exposed=_exposed(lake, first, day, engagement, labels, zone, of_sample) if source.exposures_logged else None,
+        exposed=_exposed(lake, first, day, engagement, labels, zone, some) if source.exposures_logged else None,
         creators=warehouse.creators_of(lake, engagement["item_id"], last=day) if source.creators_known else None,
         share=share,
-        present=_present(lake, first, day, zone, of_sample),
+        present=_present(lake, first, day, zone, some),
         timezone=zone,
     )
 
@@ -232,13 +236,6 @@ def _shipped(lake: Lake, day: date) -> pl.DataFrame:
     return pl.concat([pl.DataFrame(schema=SHIPPED), *frames])
 
 
-def _in_sample(lake: Lake, first: date, last: date, share: float) -> pl.Expr:
-    """Whether a row's user is in the sample."""
-    files = lake.files("engagement", first=first, last=last)
-    users = pl.scan_parquet(files).select(pl.col("user_id").unique()).collect(engine="streaming")["user_id"].sort()
-    return pl.col("user_id").is_in(sampled(users, share).implode())
-
-
 def _on(lake: Lake, method: Method, table: Table, wanted: Sequence[date], where: pl.Expr | None = None) -> pl.DataFrame:
     """A table on several days, those before the source's first day left out."""
     frames = [
@@ -256,14 +253,14 @@ def _exposed(
     engagement: pl.DataFrame,
     labels: pl.DataFrame,
     zone: str,
-    of_sample: pl.Expr | None = None,
+    some: pl.Expr | None = None,
 ) -> pl.DataFrame | None:
     """Showings of the week that are random or have a propensity, in their order; None if the log has neither."""
     main = main_interests(labels)
     frames = []
     # Day by day, as the order is among all showings of a day, also those that cannot be compared.
     for file in lake.files("raw_events", first=first, last=last):
-        events = _events([file], of_sample)
+        events = _events([file], some)
         annoyed = events.filter(pl.col("kind") == "negative").select("user_id", "item_id").unique()
         shown = (
             events.filter(pl.col("kind") == "exposure")
@@ -278,19 +275,19 @@ def _exposed(
     return exposed_rows(pl.concat(frames), engagement) if any(frame.height for frame in frames) else None
 
 
-def _present(lake: Lake, first: date, last: date, zone: str, of_sample: pl.Expr | None = None) -> pl.DataFrame:
+def _present(lake: Lake, first: date, last: date, zone: str, some: pl.Expr | None = None) -> pl.DataFrame:
     """The hours of each day in which a user was there: fewer rows than events, and read as a stream."""
     there = (
-        _events(lake.files("raw_events", first=first, last=last), of_sample)
+        _events(lake.files("raw_events", first=first, last=last), some)
         .select("day", "user_id", hour=_hour(zone))
         .unique()
     )
     return there.collect(engine="streaming").sort("day", "user_id", "hour")
 
 
-def _events(files: list[Path], of_sample: pl.Expr | None) -> pl.LazyFrame:
+def _events(files: list[Path], some: pl.Expr | None) -> pl.LazyFrame:
     events = pl.scan_parquet(files, hive_partitioning=True)
-    return events.filter(True if of_sample is None else of_sample).with_columns(pl.col("day").cast(pl.Date))
+    return events.filter(True if some is None else some).with_columns(pl.col("day").cast(pl.Date))
 
 
 def _hour(zone: str) -> pl.Expr:

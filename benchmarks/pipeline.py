@@ -14,6 +14,7 @@ from coterie.communities import communities, lineage, memberships
 from coterie.communities.acts import WINDOW_DAYS, acts_of
 from coterie.graphs import interest_graph, user_graph
 from coterie.interests import user_interests
+from coterie.labels.propagation import propagated, standing, together
 
 HALF_LIFE_DAYS, MOST_USERS, DISCLOSURE = 14.0, 50_000, 20
 
@@ -31,6 +32,13 @@ class Found:
     lineage: pl.DataFrame
 
 
+def spread(labels: pl.DataFrame, before: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The labels that hold after the engagement of the days before; labels without error stay as they are."""
+    if not before or "confidence" not in labels.columns:
+        return labels
+    return together(labels, standing(propagated(labels, pl.concat(before[-WINDOW_DAYS:])).labels))
+
+
 def run(
     days: Sequence[WorldDay], labels: pl.DataFrame, *, exposures: bool, max_users: int = MOST_USERS
 ) -> Iterator[Found]:
@@ -39,7 +47,8 @@ def run(
     window: list[pl.DataFrame] = []
     names = taxonomy().frame()
     for day in days:
-        known = labels.filter(pl.col("item_id").is_in(day.engagement["item_id"].unique().implode()))
+        labelled = spread(labels, window)
+        known = labelled.filter(pl.col("item_id").is_in(day.engagement["item_id"].unique().implode()))
         known = known.select("item_id", "interest_id", "weight")
         interests = user_interests(
             day.engagement, known, before.user_interests if before else None,
@@ -49,7 +58,7 @@ def run(
         window.append(day.engagement.with_columns(day=pl.lit(day.on)))
         engaged = pl.concat(window[-WINDOW_DAYS:])
         acts = acts_of(
-            engaged, labels.filter(pl.col("item_id").is_in(engaged["item_id"].unique().implode())), interests,
+            engaged, labelled.filter(pl.col("item_id").is_in(engaged["item_id"].unique().implode())), interests,
             half_life_days=HALF_LIFE_DAYS,
         )  # fmt: skip
         members, _ = memberships(

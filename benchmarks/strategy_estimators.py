@@ -217,7 +217,7 @@ def main(seeds: int) -> None:
         for mixing in MIXINGS:
             days, known = run_world(Scenario(seed=seed, days=DAYS, users=USERS, events_per_day=EVENTS, mixing=mixing))
             labels = true_labels(known)
-            last = last_day(days, known, labels, list(pipeline.run(days, labels, exposures=True)))
+            last = last_day(days, known, labels, list(pipeline.run(days, labels, exposures=True)), by_text=labels)
             truth = truths(last.window, last.days, known, showings_of(days[-WINDOW_DAYS:], known))
             parts.append(compared(last, truth))
             print(f"seed {seed}, mixing {mixing:g}: done", file=sys.stderr)

@@ -77,13 +77,16 @@ class LastDay:
     of_creators: ByCreator
 
 
-def last_day(days: Sequence[WorldDay], known: Known, labels: pl.DataFrame, found: Sequence[Found]) -> LastDay:
+def last_day(
+    days: Sequence[WorldDay], known: Known, labels: pl.DataFrame, found: Sequence[Found], *, by_text: pl.DataFrame
+) -> LastDay:
     """Gather what `assets.strategies` gathers from the lake.
 
     Args:
         days: all days of the world.
         known: the truth, of which only the days of the items' making are read.
-        labels: item_id, interest_id, weight of all items.
+        labels: item_id, interest_id, weight of all items, as they stood when the week began.
+        by_text: the same by text alone, which daily figures of interests are made of.
         found: what stood at the end of each day, at least the last eight.
     """
     week, today, before = days[-WINDOW_DAYS:], found[-1], found[-1 - WINDOW_DAYS]
@@ -96,7 +99,7 @@ def last_day(days: Sequence[WorldDay], known: Known, labels: pl.DataFrame, found
         labels=labels.filter(pl.col("item_id").is_in(engaged["item_id"].unique().implode())),
         memberships=before.memberships.with_columns(day=pl.lit(before.on)),
         user_interests=before.user_interests.with_columns(day=pl.lit(before.on)),
-        interest_daily=pl.concat([_interest_daily(d, labels, first_seen) for d in week]),
+        interest_daily=pl.concat([_interest_daily(d, by_text, first_seen) for d in week]),
         exposed=exposed_rows(pl.concat(events), engaged),
         creators=known.texts.select(item_id="vid", creator_id="author"),
     )
@@ -281,7 +284,8 @@ def figures(days: Sequence[WorldDay], known: Known, labels: pl.DataFrame) -> pl.
         scored, or the kind of row. A line `row` for each suggestion with a number, for the charts.
     """
     found = list(pipeline.run(days, labels, exposures=True))
-    last = last_day(days, known, labels, found)
+    by_text, labels = labels, pipeline.spread(labels, [day.engagement for day in days[:-WINDOW_DAYS]])
+    last = last_day(days, known, labels, found, by_text=by_text)
     showings = showings_of(days[-WINDOW_DAYS:], known)
     truth = pl.concat(
         [

@@ -211,6 +211,21 @@ LABEL_VOCABULARY = Table(
     # A rare word can be somebody's name.
     private=True,
 )
+PROPAGATED_LABELS = Table(
+    "propagated_labels",
+    "labels",
+    "an item and an interest, where those who engaged with the item on earlier days make or change its label",
+    ("item_id", "interest_id"),
+    (
+        _ITEM,
+        _INTEREST,
+        _number("weight", "The interest's part of the item; an item's weights sum to 1"),
+        _number("confidence", "Probability by text and audience together"),
+        _number("by_text", "Confidence of the label by text; 0 where the text alone gave none"),
+    ),
+    # What an item of few people is taken for says who they are.
+    private=True,
+)
 LABEL_QUALITY = Table(
     "label_quality",
     "labels",
@@ -218,7 +233,7 @@ LABEL_QUALITY = Table(
     ("interest_id",),
     (
         _INTEREST,
-        _text("labeller", "Who labelled the day's items: local or claude"),
+        _text("labeller", "Who labelled the day's items: local, claude or cascade"),
         _text("model", "The model, or the version of the local method"),
         _text("prompt_version", "Version of the prompt; empty where there is none, or it is not known"),
         _text("taxonomy_version", "Version of the taxonomy"),
@@ -563,6 +578,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
             ENGAGEMENT,
             LABEL_VOCABULARY,
             ITEM_LABELS,
+            PROPAGATED_LABELS,
             LABEL_QUALITY,
             INTEREST_DAILY,
             USER_INTERESTS,

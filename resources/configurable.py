@@ -81,13 +81,23 @@ class LabellerChoice(dg.ConfigurableResource):
     """Who labels items, and for how much."""
 
     storage: Storage
-    labeller: Literal["local", "claude"] = Field(description="local or claude (COTERIE_LABELLER)")
-    model: str = Field(description="The model, where the labeller is claude (COTERIE_LABEL_MODEL)")
+    labeller: Literal["local", "claude", "cascade"] = Field(
+        description="local, claude, or cascade: local, certified by Claude on one text in ten (COTERIE_LABELLER)"
+    )
+    model: str = Field(description="The model, where Claude labels (COTERIE_LABEL_MODEL)")
     mode: Literal["batch", "online"] = Field(description="Message batches, or one by one (COTERIE_LABEL_MODE)")
     budget_usd: str = Field(description="Most that one run may spend, in US dollars (COTERIE_LABEL_BUDGET_USD)")
 
-    def make(self, taxonomy: Taxonomy, vocabulary: pl.DataFrame | None = None) -> Labeller:
-        """The labeller for a taxonomy; the local one also reads the log's own words (LABEL_VOCABULARY)."""
+    def make(
+        self, taxonomy: Taxonomy, vocabulary: pl.DataFrame | None = None, past: pl.DataFrame | None = None
+    ) -> Labeller:
+        """The labeller for a taxonomy.
+
+        Args:
+            taxonomy: the interests.
+            vocabulary: the log's own words, which the local labeller reads (LABEL_VOCABULARY).
+            past: text_hash, text, hashtags, language of the days before, which the cascade draws from as well.
+        """
         from coterie.labels.local import LocalLabeller
 
         if self.labeller == "local":
@@ -98,7 +108,7 @@ class LabellerChoice(dg.ConfigurableResource):
         from coterie.labels.claude import ClaudeLabeller
         from coterie.labels.ledger import Ledger
 
-        return ClaudeLabeller(
+        claude = ClaudeLabeller(
             anthropic.Anthropic(),
             taxonomy,
             Ledger(self.storage.path / "state" / "labels.sqlite"),
@@ -106,4 +116,12 @@ class LabellerChoice(dg.ConfigurableResource):
             mode=self.mode,
             budget_usd=float(Decimal(self.budget_usd)),
             on=datetime.now(UTC).date(),
+        )
+        if self.labeller == "claude":
+            return claude
+        from coterie.labels.cascade import CascadeLabeller
+
+        empty = dict.fromkeys(("text_hash", "text", "hashtags", "language"), pl.String)
+        return CascadeLabeller(
+            LocalLabeller(taxonomy, vocabulary), claude, pl.DataFrame(schema=empty) if past is None else past
         )

@@ -28,8 +28,8 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path(".coterie"), description="Folder of the lake, the views file and the reports")
     source: Path = Field(DEMO_SOURCE, description="The source description (YAML)")
-    labeller: Literal["local", "claude"] = Field("local", description="Who labels items")
-    label_model: str = Field("claude-haiku-4-5", description="The model that labels, where the labeller is claude")
+    labeller: Literal["local", "claude", "cascade"] = Field("local", description="Who labels items")
+    label_model: str = Field("claude-haiku-4-5", description="The model that labels, where Claude labels")
     label_mode: Literal["batch", "online"] = Field("batch", description="Message batches, or requests one by one")
     label_budget_usd: Annotated[Decimal, Field(ge=0)] = Field(
         Decimal(5), description="Most that one run may spend on labels, in US dollars"

@@ -12,6 +12,7 @@ import polars as pl
 from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
+from coterie.labels.propagation import together
 from coterie.tables import ITEM_LABELS
 from resources.lake import Lake
 
@@ -79,11 +80,21 @@ class Warehouse(DuckDBResource):
         """
         return self.query(sql, {"wanted": item_ids.unique().to_frame("item_id")}, files=[str(f) for f in files])
 
-    def labels_of(self, lake: Lake, item_ids: pl.Series, *, last: date) -> pl.DataFrame:
+    def labels_of(self, lake: Lake, item_ids: pl.Series, *, last: date, spread_on: date | None = None) -> pl.DataFrame:
         """The labels that stood at the end of a day: item_id, interest_id, weight, confidence; unlabelled items are absent.
 
         A label belongs to the version of the item that was labelled: a changed item that nobody could label anew
         has none.
+
+        Args:
+            lake: where the tables are.
+            item_ids: the items that are asked about.
+            last: the day.
+            spread_on: the day whose `propagated_labels` go before labels by text, for items that did not change since;
+                None for labels by text alone.
+
+        Raises:
+            MissingDayError: `propagated_labels` of `spread_on` is not in the lake.
         """
         files = lake.files("item_labels", last=last)
         versions = self.known_items(lake, item_ids, last=last)
@@ -95,4 +106,9 @@ class Warehouse(DuckDBResource):
             join versions on label.item_id = versions.item_id and label.day = versions.version_day
             order by label.item_id, label.interest_id
         """
-        return self.query(sql, {"versions": versions}, files=[str(f) for f in files])
+        labels = self.query(sql, {"versions": versions}, files=[str(f) for f in files])
+        if spread_on is None:
+            return labels
+        unchanged = versions.filter(pl.col("version_day") <= spread_on).select("item_id")
+        spread = lake.read("propagated_labels", spread_on).join(unchanged, on="item_id", how="semi")
+        return together(labels, spread)

@@ -9,6 +9,7 @@ from assets import (
     ingest,
     interests,
     labels,
+    propagation,
     reports,
     strategies,
     transforms,
@@ -32,7 +33,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     storage = Storage(home=str(settings.home.absolute()))
     daily = daily_job(days)
     dbt = Dbt(PROJECT / "dbt_project", home=settings.home, disclosure_k=settings.disclosure_size)
-    stages = (ingest, vocabulary, labels, gold, interests, graphs, communities, strategies, reports)
+    stages = (ingest, vocabulary, labels, propagation, gold, interests, graphs, communities, strategies, reports)
     return dg.Definitions(
         assets=[*(asset for stage in stages for asset in stage.build(days)), *transforms.build(days, dbt)],
         resources={

@@ -49,8 +49,8 @@ def starts(acts: Acts, user_graph: pl.DataFrame, yesterday: pl.DataFrame | None,
 
     items = embed(acts.engaged)
     both = np.hstack([_scaled(items), _scaled(embed(by_interest, LABEL_DIMENSIONS))])
-    found["items"] = leiden_of(len(acts.users), *_ties(items, acts.users), resolution=0.5)
-    of_both = _ties(both, acts.users)
+    found["items"] = leiden_of(len(acts.users), *ties_of(items, acts.users), resolution=0.5)
+    of_both = ties_of(both, acts.users)
     found["items and labels"] = leiden_of(len(acts.users), *of_both, resolution=0.5)
     found["items and labels, finer"] = finer = leiden_of(len(acts.users), *of_both, resolution=1.0)
     found["items and labels, finer, merged"] = _merged(_large(finer, min_size), counts)
@@ -71,7 +71,8 @@ def _scaled(points: Array) -> Array:
     return points / np.sqrt(mean) if mean > 0 else points
 
 
-def _ties(points: Array, users: pl.Series) -> tuple[np.ndarray, np.ndarray, Array]:
+def ties_of(points: Array, users: pl.Series) -> tuple[np.ndarray, np.ndarray, Array]:
+    """Ties of users whose points are nearest: lower and higher row of each pair, sorted, and their cosine."""
     some = np.flatnonzero((points**2).sum(axis=1) > 1e-18)
     if len(some) < 2:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0)

@@ -20,7 +20,8 @@ class Labelled:
     """Answers for a set of texts, each named by its hash.
 
     Attributes:
-        labels: text_hash, interest_id, confidence in (0, 1]; at most three rows a text.
+        labels: text_hash, interest_id, confidence in (0, 1]; at most three rows a text. Where several labellers share
+            the work, also labeller and model: whose each label is.
         abstained: texts that no interest fits.
         failed: text_hash -> why it could not be labelled, for a technical reason.
         usage: what it took: requests, tokens, US dollars, as far as the labeller knows.
@@ -37,7 +38,7 @@ class Labeller(Protocol):
 
     @property
     def name(self) -> str:
-        """`local` or `claude`."""
+        """`local`, `claude` or `cascade`."""
 
     @property
     def model(self) -> str:
@@ -69,17 +70,18 @@ def item_labels(items: pl.DataFrame, labelled: Labelled, labeller: Labeller, tax
     Args:
         items: item_id, text_hash.
         labelled: answers for the text hashes; hashes without a label give no row.
-        labeller: who answered.
+        labeller: who answered, where the answers themselves do not say.
         taxonomy_version: the version that the labels belong to.
     """
     total = pl.col("confidence").sum().over("item_id")
+    labels = labelled.labels
+    if "labeller" not in labels.columns:
+        labels = labels.with_columns(labeller=pl.lit(labeller.name), model=pl.lit(labeller.model))
     return ITEM_LABELS.conform(
         items.select("item_id", "text_hash")
-        .join(labelled.labels, on="text_hash")
+        .join(labels, on="text_hash")
         .with_columns(
             weight=pl.col("confidence") / total,
-            labeller=pl.lit(labeller.name),
-            model=pl.lit(labeller.model),
             taxonomy_version=pl.lit(taxonomy_version),
         )
         .select(list(ITEM_LABELS.schema))

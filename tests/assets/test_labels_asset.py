@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from assets import labels
-from coterie.tables import LABEL_VOCABULARY, TABLES
+from coterie.tables import LABEL_VOCABULARY, RAW_EVENTS, TABLES
 from coterie.taxonomy import load_taxonomy
 from resources.configurable import LabellerChoice, Log, Storage
 from resources.lake import Lake
@@ -20,7 +20,7 @@ INTERESTS = sorted(load_taxonomy().interests)
 
 
 def run(
-    home: Path, server: ClaudeServer, monkeypatch: pytest.MonkeyPatch, budget: str = "5"
+    home: Path, server: ClaudeServer, monkeypatch: pytest.MonkeyPatch, budget: str = "5", labeller: str = "claude"
 ) -> dg.ExecuteInProcessResult:
     monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
     monkeypatch.setenv("ANTHROPIC_API_KEY", "key")
@@ -37,7 +37,7 @@ def run(
             "storage": storage,
             "log": Log(storage=storage, description=str(description), pseudonym_key=""),
             "labeller": LabellerChoice(
-                storage=storage, labeller="claude", model="claude-haiku-4-5", mode="online", budget_usd=budget
+                storage=storage, labeller=labeller, model="claude-haiku-4-5", mode="online", budget_usd=budget
             ),
         },
         instance=dg.DagsterInstance.ephemeral(),
@@ -54,7 +54,8 @@ def put_items(home: Path) -> None:
     ]
     frame = pl.DataFrame([dict.fromkeys(table.schema) | row for row in rows], schema=table.schema)
     lake = Lake(home)
-    for made, rows_of in ((table, frame), (LABEL_VOCABULARY, LABEL_VOCABULARY.empty())):
+    others = [(t, t.empty()) for t in (LABEL_VOCABULARY, RAW_EVENTS)]
+    for made, rows_of in ((table, frame), *others):
         with lake.stage(made, DAY, rows_of) as staged:
             lake.publish(staged)
 
@@ -95,3 +96,29 @@ def test_over_the_budget_nothing_is_sent_and_the_check_says_so(tmp_path: Path, m
     (check,) = [c for c in result.get_asset_check_evaluations() if c.check_name == "failed_share"]
     assert "budget of $0.001 reached (COTERIE_LABEL_BUDGET_USD)" in str(check.description)
     assert not Lake(tmp_path).has("item_labels", DAY)
+
+
+def test_the_cascade_asks_little_and_says_what_is_certified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_items(tmp_path)
+    with running() as server:
+        result = run(tmp_path, server, monkeypatch, labeller="cascade")
+        asked = sum(request["messages"][-1]["content"].count('"id"') for request in server.asked)
+    assert result.success
+    assert 0 < asked <= 8
+    (check,) = [c for c in result.get_asset_check_evaluations() if c.check_name == "certified"]
+    assert not check.passed
+    assert check.severity == dg.AssetCheckSeverity.WARN
+    assert "not certified yet" in str(check.description)
+    made = result.asset_materializations_for_node("item_labels")[0].metadata
+    assert made["labeller"].value == "cascade claude-haiku-4-5, local-3"
+    assert made["texts_asked"].value == made["to_buy_texts"].value == asked
+    labels_of_day = Lake(tmp_path).read("item_labels", DAY)
+    assert set(labels_of_day["labeller"]) <= {"claude", "local"}
+
+
+def test_whoever_labels_alone_has_no_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_items(tmp_path)
+    with running() as server:
+        result = run(tmp_path, server, monkeypatch)
+    (check,) = [c for c in result.get_asset_check_evaluations() if c.check_name == "certified"]
+    assert check.passed

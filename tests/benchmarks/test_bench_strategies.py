@@ -246,7 +246,7 @@ def small() -> dict[int, tuple[Any, Known, Any]]:
 
 def test_rows_are_among_the_candidates_with_the_same_numbers(small: dict[int, tuple[Any, Known, Any]]) -> None:
     days, truth, found = small[1]
-    last = last_day(days, truth, true_labels(truth), found)
+    last = last_day(days, truth, true_labels(truth), found, by_text=true_labels(truth))
     rows = suggestions(last).filter(pl.col("effect").is_not_null())
     assert rows.height
     key = ["kind", "community_id", "interest_id"]
@@ -272,7 +272,7 @@ def test_of_the_ways_to_estimate_a_gain_the_one_used_is_no_worse_than_those_that
     small: dict[int, tuple[Any, Known, Any]],
 ) -> None:
     days, truth, found = small[1]
-    last = last_day(days, truth, true_labels(truth), found)
+    last = last_day(days, truth, true_labels(truth), found, by_text=true_labels(truth))
     frame = compared(last, truths(last.window, last.days, truth, showings_of(days[-7:], truth)))
     off = frame.with_columns(off=pl.col("gain") - pl.col("truth")).group_by("way").agg(
         pairs=pl.len(), bias=pl.col("off").mean(), error=(pl.col("off") ** 2).mean().sqrt()

@@ -87,7 +87,7 @@ def test_before_the_first_run_it_says_what_to_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "value", "expected"),
     [
-        ("COTERIE_LABELLER", "gpt", "'local' or 'claude'"),
+        ("COTERIE_LABELLER", "gpt", "'local', 'claude' or 'cascade'"),
         ("COTERIE_LABEL_MODE", "slow", "'batch' or 'online'"),
         ("COTERIE_LABEL_BUDGET_USD", "-1", "greater than or equal to 0"),
         ("COTERIE_HALF_LIFE_DAYS", "soon", "valid number"),
