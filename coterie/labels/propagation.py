@@ -170,6 +170,7 @@ def _told(
 ) -> pl.DataFrame:
     """PROPAGATED of some items."""
     by_text = text + np.maximum(1 - text.sum(axis=1, keepdims=True), 1e-3) * model.common
+    by_text /= by_text.sum(axis=1, keepdims=True)
     both = (1 - DOUBT) * _posterior(np.log(by_text), trust * model.ratios(text, audiences)) + DOUBT * by_text
     at, column = np.nonzero(both >= LEAST_LABEL)
     return (
