@@ -8,7 +8,7 @@ import polars as pl
 
 from assets.gate import Candidate, Yielded, gate
 from assets.sampling import of_sample
-from assets.tables import shares, table_asset, today
+from assets.tables import YESTERDAY, shares, table_asset, today, yesterday
 from coterie.labels.propagation import Propagated, propagated, standing
 from coterie.strategies.sample import share_of_users
 from coterie.tables import PROPAGATED_LABELS
@@ -30,7 +30,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         PROPAGATED_LABELS,
         days,
         deps=["item_labels"],
-        looks_back={"engagement": WINDOW},
+        looks_back={"engagement": WINDOW, "propagated_labels": YESTERDAY},
         kinds={"python", "igraph"},
         says=(
             "What items are about by their text and by who engaged with them in the two weeks before the day: labels "
@@ -42,6 +42,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, storage: Storage, log: Log, method: Method, warehouse: Warehouse
     ) -> Iterator[Yielded]:
         day, lake = today(context), storage.lake
+        before = yesterday(lake, method, "propagated_labels", day)
         engagement, share = _before(lake, method, day)
         labels = warehouse.labels_of(lake, engagement["item_id"], last=day)
         found = propagated(labels, engagement)
@@ -59,7 +60,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                         _sums(frame),
                     ],
                     metadata={
-                        **shares(**_figures(found, labels), share_of_users=share),
+                        **shares(**_figures(found, labels, before), share_of_users=share),
                         "in_words": dg.MetadataValue.md(_said(found)),
                     },
                 )
@@ -80,18 +81,25 @@ def _before(lake: Lake, method: Method, day: date) -> tuple[pl.DataFrame, float]
     return lake.read_days("engagement", first, last, columns, of_sample(lake, first, last, share)), share
 
 
-def _figures(found: Propagated, labels: pl.DataFrame) -> dict[str, float | int]:
+def _figures(found: Propagated, labels: pl.DataFrame, before: pl.DataFrame | None) -> dict[str, float | int]:
     by_text = labels["item_id"].unique().implode()
     made = found.labels.filter(~pl.col("item_id").is_in(by_text))["item_id"].n_unique()
-    main = found.labels.sort("item_id", -pl.col("confidence"), "interest_id").unique("item_id", keep="first")
+    main = _main(found.labels)
+    earlier = main.join(_main(before) if before is not None else main.clear(), on="item_id")
     return {
         "trust": found.trust,
         "nats_per_label": found.gain,
         "items_with_audience": found.items,
         "labelled_by_text": labels["item_id"].n_unique(),
         "labels_made": made,
-        "main_label_changed": main.filter(pl.col("item_id").is_in(by_text), pl.col("by_text") == 0).height,
+        "other_than_yesterday": earlier.filter(pl.col("interest_id") != pl.col("interest_id_right")).height,
+        "other_than_by_text": main.filter(pl.col("item_id").is_in(by_text), pl.col("by_text") == 0).height,
     }
+
+
+def _main(labels: pl.DataFrame) -> pl.DataFrame:
+    """The most confident label of each item."""
+    return labels.sort("item_id", -pl.col("confidence"), "interest_id").unique("item_id", keep="first")
 
 
 def _said(found: Propagated) -> str:

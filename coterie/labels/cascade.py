@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # the SDK is loaded only where it is used
 
 DRAWN_SHARE = 0.05
 WORTH_SHARE = 0.05
+MOST_DRAWN = 2_000  # of the day and the days before; of 2,000 labels 177 may be wrong where one in ten may be
 _WHOLE = 2.0**64
 
 
@@ -53,7 +54,7 @@ class CascadeLabeller:
         """
         sample = self._sample(items)
         local = self._local.label(pl.concat([items.select(sample.columns), sample]).unique("text_hash", keep="first"))
-        asked = pl.concat([sample, self._worth(items, local)])
+        asked = pl.concat([sample, self._worth(items, sample, local)])
         better = self._claude.label(asked)
         judged = pl.Series([*better.labels["text_hash"].unique(), *better.abstained], dtype=pl.String)
         self.certificate = _certified(local.labels, better.labels, sample["text_hash"], judged)
@@ -75,20 +76,23 @@ class CascadeLabeller:
 
     def preview(self, items: pl.DataFrame) -> Preview:
         """What `label` would buy for these texts now."""
-        return self._claude.preview(pl.concat([self._sample(items), self._worth(items, self._local.label(items))]))
+        sample = self._sample(items)
+        return self._claude.preview(pl.concat([sample, self._worth(items, sample, self._local.label(items))]))
 
     def _sample(self, items: pl.DataFrame) -> pl.DataFrame:
         """Drawn texts of today and of the days before."""
         columns = ["text_hash", "text", "hashtags", "language"]
         today = items.filter(drawn(items["text_hash"])).select(columns)
-        return pl.concat([today, self._past.select(columns)]).unique("text_hash", keep="first").sort("text_hash")
+        both = pl.concat([today, self._past.select(columns)]).unique("text_hash", keep="first").sort("text_hash")
+        # Of more than are needed those with the smallest hashes: still at random, and the same ones tomorrow.
+        return both[np.sort(np.argsort(stable_hashes(both["text_hash"]), kind="stable")[:MOST_DRAWN])]
 
-    def _worth(self, items: pl.DataFrame, local: Labelled) -> pl.DataFrame:
-        """Texts that are not drawn, those first where an answer is worth most."""
+    def _worth(self, items: pl.DataFrame, sample: pl.DataFrame, local: Labelled) -> pl.DataFrame:
+        """Texts that are not in the sample, those first where an answer is worth most."""
         sure = local.labels.group_by("text_hash").agg(pl.col("confidence").max())
         seen = pl.col("seen") if "seen" in items.columns else pl.lit(1.0)
         worth = (1 - pl.col("confidence").fill_null(0.0)) * seen
-        others = items.filter(~drawn(items["text_hash"])).join(sure, on="text_hash", how="left")
+        others = items.join(sample, on="text_hash", how="anti").join(sure, on="text_hash", how="left")
         return (
             others.sort(-worth, "text_hash")
             .head(int(WORTH_SHARE * items.height))

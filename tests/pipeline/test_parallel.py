@@ -23,7 +23,7 @@ PARTS = {
         "raw_items", "label_vocabulary", "item_labels", "label_quality", "engagement", "interest_daily",
     ),
     "communities": (
-        "user_interests", "interest_graph", "user_graph", "memberships", "communities", "community_lineage",
+        "propagated_labels", "user_interests", "interest_graph", "user_graph", "memberships", "communities", "community_lineage",
         "strategies", "experiment_plans", "strategy_scorecard", "mart_community_day", "mart_interest_trends",
         "mart_strategy_board", "report",
     ),
