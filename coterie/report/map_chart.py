@@ -100,9 +100,11 @@ def community_map(facts: DayFacts, t: Texts, *, still: bool = False) -> Spec | N
 
 
 def _extent(rows: Collection[Mapping[str, Any]], axis: str, still: bool) -> list[float]:
-    """From the edge of the first circle to that of the last; the page widens one axis so that circles stay round."""
-    low = min(row[axis] - row["radius"] for row in rows) - NAME_HEIGHT * (1.6 if still else 1)
-    high = max(row[axis] + row["radius"] for row in rows) + 0.02
+    """From the edge of the first circle or name to that of the last; the page widens one axis so that circles stay round."""
+    # Names are wider than small circles, and hang below them.
+    reach = NAME_HALF_WIDTH if axis == "x" else 0.0
+    low = min(row[axis] - max(row["radius"], reach) for row in rows) - NAME_HEIGHT * (1.6 if still else 1)
+    high = max(row[axis] + max(row["radius"], reach) for row in rows) + 0.02
     if still and axis == "x":
         # Names of the first and of the last circle stay inside, however long they are cut.
         first, last = min(row[axis] for row in rows), max(row[axis] for row in rows)

@@ -45,6 +45,8 @@ def test_names_on_the_map_have_room_and_cover_nothing(forty: Made, open_page: Op
     circles = page.evaluate(BOXES, "[data-chart=map] .role-mark.mark-symbol path")
     assert len(names) == len(circles) == 39
     assert max(name["right"] - name["left"] for name in names) > 120
+    place = page.evaluate(BOXES, "[data-chart=map]")[0]
+    assert all(place["left"] <= name["left"] and name["right"] <= place["right"] for name in names), "none is cut off"
     across = max(circle["right"] for circle in circles) - min(circle["left"] for circle in circles)
     assert across > 0.8 * page.locator("[data-chart=map]").bounding_box()["width"], "the width of the page is used"
     for circle in circles:
@@ -68,10 +70,9 @@ def test_the_reason_of_a_warning_has_room(usual: Made, open_page: Open) -> None:
 
 def test_a_table_that_goes_on_to_the_right_says_so(usual: Made, open_page: Open) -> None:
     page = open_page(usual.html(), TABLET)
-    table = page.locator(".scroll", has=page.locator("#community-table"))
-    page.wait_for_function("document.querySelector('.scroll:has(#community-table)').classList.contains('more')")
-    table.evaluate("part => part.scrollTo(part.scrollWidth, 0)")
-    page.wait_for_function("!document.querySelector('.scroll:has(#community-table)').classList.contains('more')")
+    page.wait_for_selector(".scroll.more #community-table")
+    page.locator(".scroll", has=page.locator("#community-table")).evaluate("part => part.scrollTo(part.scrollWidth, 0)")
+    page.wait_for_selector(".scroll:not(.more) #community-table")
 
 
 def test_on_a_phone_rows_are_cards(usual: Made, open_page: Open) -> None:
