@@ -250,7 +250,9 @@ def test_rows_are_among_the_candidates_with_the_same_numbers(small: dict[int, tu
     rows = suggestions(last).filter(pl.col("effect").is_not_null())
     assert rows.height
     key = ["kind", "community_id", "interest_id"]
-    joined = rows.join(candidates(last).select(*key, "effect", "effect_low"), on=key, suffix="_tested")
+    joined = rows.join(
+        candidates(last).select(*key, "effect", "effect_low"), on=key, suffix="_tested", nulls_equal=True
+    )
     assert joined.height == rows.height
     for column in ("effect", "effect_low"):
         assert joined[column].to_list() == pytest.approx(joined[f"{column}_tested"].to_list())
