@@ -213,7 +213,7 @@ LABEL_VOCABULARY = Table(
 )
 PROPAGATED_LABELS = Table(
     "propagated_labels",
-    "labels",
+    "interests",
     "an item and an interest, where those who engaged with the item on earlier days make or change its label",
     ("item_id", "interest_id"),
     (
