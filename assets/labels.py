@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets import gold
+from assets import gold, label_checks
 from assets.gate import Candidate, Yielded, gate, markdown
 from assets.tables import shares, table_asset, today
 from coterie.labels.base import Labelled, Labeller, item_labels, texts_of
@@ -24,7 +24,6 @@ MOST_FAILED = 0.05
 LEAST_COVERED = 0.2
 FAILED = f"At most {MOST_FAILED:.0%} of the texts could not be labelled for a technical reason"
 KNOWN = "Every labelled item is an item of the day, every interest one of the taxonomy"
-SUMS = "The weights of an item sum to 1"
 CERTIFIED = "With the cascade: at most one local label in ten is wrong by Claude's judgement (a warning)"
 DRAWN_DAYS = 28
 COVERAGE = "At least a fifth of the items with text has a label (a warning: an honest labeller may abstain)"
@@ -42,7 +41,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         checks={
             "failed_share": FAILED,
             "known": KNOWN,
-            "weights_sum": SUMS,
+            "weights_sum": label_checks.SUMS,
             "coverage": COVERAGE,
             "certified": CERTIFIED,
             "gold_precision": gold.GOLD,
@@ -74,8 +73,8 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                     frame,
                     findings=[
                         _failed(labelled, texts.height),
-                        _known(frame, items, set(taxonomy.frame()["interest_id"])),
-                        _sums(frame),
+                        label_checks.known(ITEM_LABELS, KNOWN, frame, items["item_id"], taxonomy.interests),
+                        label_checks.sums(ITEM_LABELS, frame),
                         _coverage(frame, items),
                         _certified(chosen),
                         gold.precision_finding(people, version),
@@ -139,30 +138,6 @@ def _failed(labelled: Labelled, texts: int) -> Finding:
         share <= MOST_FAILED,
         FAILED if share <= MOST_FAILED else f"item_labels: {len(labelled.failed)} of {texts} texts failed: {reasons}",
         numbers=shares(failed=len(labelled.failed), texts=texts, share=share, bound=MOST_FAILED),
-    )
-
-
-def _known(frame: pl.DataFrame, items: pl.DataFrame, interests: set[str]) -> Finding:
-    strangers = frame.filter(
-        ~pl.col("item_id").is_in(items["item_id"].implode()) | ~pl.col("interest_id").is_in(sorted(interests))
-    )
-    return Finding(
-        "known",
-        strangers.is_empty(),
-        KNOWN if strangers.is_empty() else f"item_labels: {strangers.height} rows name an unknown item or interest",
-        numbers={"rows": frame.height, "unexpected": strangers.height},
-        sample=strangers.head(10),
-    )
-
-
-def _sums(frame: pl.DataFrame) -> Finding:
-    off = frame.group_by("item_id").agg(pl.col("weight").sum()).filter((pl.col("weight") - 1).abs() > 1e-9)
-    return Finding(
-        "weights_sum",
-        off.is_empty(),
-        SUMS if off.is_empty() else f"item_labels: the weights of {off.height} items do not sum to 1",
-        numbers={"items": frame["item_id"].n_unique(), "unexpected": off.height},
-        sample=off.sort("item_id").head(10),
     )
 
 

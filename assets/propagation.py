@@ -6,13 +6,13 @@ from datetime import date, timedelta
 import dagster as dg
 import polars as pl
 
+from assets import label_checks
 from assets.gate import Candidate, Yielded, gate
 from assets.sampling import of_sample
 from assets.tables import YESTERDAY, shares, table_asset, today, yesterday
 from coterie.labels.propagation import Propagated, propagated, standing
 from coterie.strategies.sample import share_of_users
 from coterie.tables import PROPAGATED_LABELS
-from resources.audit import Finding
 from resources.configurable import Log, Method, Storage
 from resources.lake import Lake
 from resources.warehouse import Warehouse
@@ -20,7 +20,6 @@ from resources.warehouse import Warehouse
 WINDOW = (-14, -1)  # today's engagement is left out, so that labels are tested on what they did not see
 MOST_ROWS = 4_000_000  # of engagement; of a larger window a sample of users is read
 KNOWN = "Every interest is one of the taxonomy, and every item was engaged with before the day"
-SUMS = "The weights of an item sum to 1"
 
 
 def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -36,7 +35,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             "What items are about by their text and by who engaged with them in the two weeks before the day: labels "
             "spread from items whose texts are clear. Nothing spreads where audiences foretell no labels."
         ),
-        checks={"known": KNOWN, "weights_sum": SUMS},
+        checks={"known": KNOWN, "weights_sum": label_checks.SUMS},
     )
     def spread(
         context: dg.AssetExecutionContext, storage: Storage, log: Log, method: Method, warehouse: Warehouse
@@ -56,8 +55,10 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                     PROPAGATED_LABELS,
                     frame,
                     findings=[
-                        _known(frame, engagement["item_id"], log.taxonomy().frame()["interest_id"]),
-                        _sums(frame),
+                        label_checks.known(
+                            PROPAGATED_LABELS, KNOWN, frame, engagement["item_id"], log.taxonomy().interests
+                        ),
+                        label_checks.sums(PROPAGATED_LABELS, frame),
                     ],
                     metadata={
                         **shares(**_figures(found, labels, before), share_of_users=share),
@@ -113,28 +114,4 @@ def _said(found: Propagated) -> str:
     return (
         f"Audiences of {found.items} items foretell labels {found.gain:.2f} nats better than how common interests are, "
         f"and are believed at {found.trust:.2f} of what they say."
-    )
-
-
-def _known(frame: pl.DataFrame, engaged: pl.Series, interests: pl.Series) -> Finding:
-    strangers = frame.filter(
-        ~pl.col("item_id").is_in(engaged.unique().implode()) | ~pl.col("interest_id").is_in(interests.implode())
-    )
-    return Finding(
-        "known",
-        strangers.is_empty(),
-        KNOWN if strangers.is_empty() else f"propagated_labels: {strangers.height} rows name a stranger",
-        numbers={"rows": frame.height, "unexpected": strangers.height},
-        sample=strangers.head(10),
-    )
-
-
-def _sums(frame: pl.DataFrame) -> Finding:
-    off = frame.group_by("item_id").agg(pl.col("weight").sum()).filter((pl.col("weight") - 1).abs() > 1e-9)
-    return Finding(
-        "weights_sum",
-        off.is_empty(),
-        SUMS if off.is_empty() else f"propagated_labels: the weights of {off.height} items do not sum to 1",
-        numbers={"items": frame["item_id"].n_unique(), "unexpected": off.height},
-        sample=off.sort("item_id").head(10),
     )

@@ -3,11 +3,13 @@
 Belongs here: what a reader would be annoyed at. Does not belong here: what the page does (test_report_browser).
 """
 
+import re
 from itertools import combinations
 from typing import Any
 
 import pytest
 from conftest import BROWSER, DESK, PHONE, Made, Open
+from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(BROWSER is None, reason="no Chromium")]
 TABLET = (820, 1100)
@@ -70,9 +72,10 @@ def test_the_reason_of_a_warning_has_room(usual: Made, open_page: Open) -> None:
 
 def test_a_table_that_goes_on_to_the_right_says_so(usual: Made, open_page: Open) -> None:
     page = open_page(usual.html(), TABLET)
-    page.wait_for_selector(".scroll.more #community-table")
-    page.locator(".scroll", has=page.locator("#community-table")).evaluate("part => part.scrollTo(part.scrollWidth, 0)")
-    page.wait_for_selector(".scroll:not(.more) #community-table")
+    around = page.locator(".scroll", has=page.locator("#community-table"))
+    expect(around).to_have_class(re.compile(r"\bmore\b"))
+    around.evaluate("part => part.scrollTo(part.scrollWidth, 0)")
+    expect(around).not_to_have_class(re.compile(r"\bmore\b"))
 
 
 def test_on_a_phone_rows_are_cards(usual: Made, open_page: Open) -> None:

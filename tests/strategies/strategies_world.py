@@ -1,13 +1,15 @@
 """A small platform with known truth: communities with profiles of interest, users who vary around them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
 
 from coterie.strategies.days import Days
-from coterie.tables import COMMUNITIES, INTEREST_DAILY, INTEREST_GRAPH, USER_INTERESTS
+from coterie.strategies.experiment import plans_of_day
+from coterie.strategies.propose import PROPOSED
+from coterie.tables import COMMUNITIES, INTEREST_DAILY, INTEREST_GRAPH, USER_GRAPH, USER_INTERESTS
 
 DAY = date(2024, 3, 20)
 INTERESTS = [f"d{j // 4}.i{j:02d}" for j in range(16)]
@@ -157,3 +159,16 @@ def days_of_showings(
         ),
         creators=creators,
     )
+
+
+def planned(day: date, days: Days, rows: pl.DataFrame, communities: pl.DataFrame) -> pl.DataFrame:
+    """The proposed rows as they stand in the lake, each of which has a plan."""
+    rows = rows.filter(pl.col("status") == PROPOSED)
+    plan = plans_of_day(day=day, days=days, strategies=rows, communities=communities, user_graph=USER_GRAPH.empty())
+    assert plan["strategy_id"].to_list() == rows["strategy_id"].to_list()
+    return rows.with_columns(day=pl.lit(day))
+
+
+def mixed(days: Days, *names: str) -> Days:
+    """The same days with the rows of some frames in another order."""
+    return replace(days, **{name: getattr(days, name).sample(fraction=1, shuffle=True, seed=2) for name in names})

@@ -7,16 +7,15 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from strategies_world import days_of_showings
+from strategies_world import days_of_showings, mixed, planned
 
 from coterie.strategies.bridges import BRIDGE_GAIN, bridges
 from coterie.strategies.days import Days
-from coterie.strategies.experiment import plans_of_day
 from coterie.strategies.kinds import BRIDGE
 from coterie.strategies.propose import PROPOSED, strategies_of_day, strategy_id
 from coterie.strategies.scorecard import scorecard_of_day
 from coterie.strategies.window import Window
-from coterie.tables import COMMUNITIES, INTEREST_GRAPH, USER_GRAPH
+from coterie.tables import COMMUNITIES, INTEREST_GRAPH
 
 DAY = date(2024, 5, 21)
 BEFORE = DAY - timedelta(days=7)
@@ -124,11 +123,8 @@ def test_the_one_that_gains_is_suggested_and_the_other_is_not() -> None:
 
 def test_it_is_planned_for_and_scored_by_the_same_measure() -> None:
     days = week(3)
-    rows = suggested(days).filter(pl.col("status") == PROPOSED)
-    plan = plans_of_day(day=DAY, days=days, strategies=rows, communities=REAL, user_graph=USER_GRAPH.empty())
-    assert plan["strategy_id"].to_list() == rows["strategy_id"].to_list()
+    issued = planned(DAY, days, suggested(days), REAL)
     later = DAY + timedelta(days=7)
-    issued = rows.with_columns(day=pl.lit(DAY))
     card = scorecard_of_day(day=later, days=week(4, later), issued=issued).row(0, named=True)
     assert (card["verdict"], card["placebo"]) == ("hit", None)
     gone = scorecard_of_day(day=later, days=week(4, later, own=0.5), issued=issued).row(0, named=True)
@@ -143,8 +139,4 @@ def test_few_users_are_told_of_in_no_number() -> None:
 
 def test_order_of_rows_does_not_show() -> None:
     days = week(5)
-    mixed = {
-        name: getattr(days, name).sample(fraction=1, shuffle=True, seed=2)
-        for name in ("engagement", "labels", "memberships", "exposed")
-    }
-    assert suggested(replace(days, **mixed)).equals(suggested(days))
+    assert suggested(mixed(days, "engagement", "labels", "memberships", "exposed")).equals(suggested(days))

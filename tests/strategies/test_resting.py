@@ -8,18 +8,17 @@ import numpy as np
 import polars as pl
 import pytest
 from jsonschema import Draft202012Validator
-from strategies_world import days_of_showings
+from strategies_world import days_of_showings, mixed, planned
 
 from coterie.strategies.action import action_schema, told
 from coterie.strategies.days import Days
-from coterie.strategies.experiment import plans_of_day
 from coterie.strategies.kinds import REST
 from coterie.strategies.order import main_interests, ordered
 from coterie.strategies.outcome import measure
 from coterie.strategies.propose import PROPOSED, strategies_of_day
 from coterie.strategies.resting import LATE, resting
 from coterie.strategies.scorecard import scorecard_of_day
-from coterie.tables import COMMUNITIES, INTEREST_DAILY, INTEREST_GRAPH, USER_GRAPH
+from coterie.tables import COMMUNITIES, INTEREST_DAILY, INTEREST_GRAPH
 
 DAY = date(2024, 5, 21)
 BEFORE, START = DAY - timedelta(days=7), DAY - timedelta(days=6)
@@ -158,11 +157,8 @@ def test_sensitive_interests_are_never_targeted() -> None:
 
 def test_it_is_planned_for_and_scored_at_the_cap_that_was_suggested() -> None:
     days = week(3)
-    rows = suggested(days).filter(pl.col("status") == PROPOSED)
-    plan = plans_of_day(day=DAY, days=days, strategies=rows, communities=REAL, user_graph=USER_GRAPH.empty())
-    assert plan["strategy_id"].to_list() == rows["strategy_id"].to_list()
+    issued = planned(DAY, days, suggested(days), REAL)
     later = DAY + timedelta(days=7)
-    issued = rows.with_columns(day=pl.lit(DAY))
     for days_later, verdict in ((week(4, later), "hit"), (week(4, later, wear=-0.1), "miss")):
         card = scorecard_of_day(day=later, days=days_later, issued=issued).row(0, named=True)
         assert card["verdict"] == verdict
@@ -182,8 +178,4 @@ def test_few_users_are_told_of_in_no_number_and_without_the_order_there_is_nothi
 
 def test_order_of_rows_does_not_show() -> None:
     days = week(5)
-    mixed = {
-        name: getattr(days, name).sample(fraction=1, shuffle=True, seed=2)
-        for name in ("engagement", "labels", "memberships")
-    }
-    assert suggested(replace(days, **mixed)).equals(suggested(days))
+    assert suggested(mixed(days, "engagement", "labels", "memberships")).equals(suggested(days))

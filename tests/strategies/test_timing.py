@@ -8,16 +8,15 @@ import numpy as np
 import polars as pl
 import pytest
 from jsonschema import Draft202012Validator
-from strategies_world import days_of_showings
+from strategies_world import days_of_showings, mixed, planned
 
 from coterie.strategies.action import action_schema, told
 from coterie.strategies.days import Days
-from coterie.strategies.experiment import plans_of_day
 from coterie.strategies.kinds import TIMING
 from coterie.strategies.propose import PROPOSED, strategies_of_day
 from coterie.strategies.scorecard import scorecard_of_day
 from coterie.strategies.timing import HOURS, NOT_COMPARABLE, timing
-from coterie.tables import COMMUNITIES, INTEREST_GRAPH, USER_GRAPH
+from coterie.tables import COMMUNITIES, INTEREST_GRAPH
 
 DAY = date(2024, 5, 21)
 BEFORE, START = DAY - timedelta(days=7), DAY - timedelta(days=6)
@@ -137,11 +136,8 @@ def test_without_comparable_showings_it_tells_the_hours_and_no_number() -> None:
 
 def test_it_is_planned_for_and_scored_at_the_hours_that_were_suggested() -> None:
     days = week(3)
-    rows = suggested(days).filter(pl.col("status") == PROPOSED)
-    plan = plans_of_day(day=DAY, days=days, strategies=rows, communities=REAL, user_graph=USER_GRAPH.empty())
-    assert plan["strategy_id"].to_list() == rows["strategy_id"].to_list()
+    issued = planned(DAY, days, suggested(days), REAL)
     later = DAY + timedelta(days=7)
-    issued = rows.with_columns(day=pl.lit(DAY))
     card = scorecard_of_day(day=later, days=week(4, later), issued=issued).row(0, named=True)
     assert card["verdict"] == "hit"
     assert abs(card["placebo"]) < 0.15
@@ -157,8 +153,4 @@ def test_few_users_are_told_of_in_no_row() -> None:
 
 def test_order_of_rows_does_not_show() -> None:
     days = week(5)
-    mixed = {
-        name: getattr(days, name).sample(fraction=1, shuffle=True, seed=2)
-        for name in ("engagement", "labels", "memberships", "present")
-    }
-    assert suggested(replace(days, **mixed)).equals(suggested(days))
+    assert suggested(mixed(days, "engagement", "labels", "memberships", "present")).equals(suggested(days))
