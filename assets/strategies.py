@@ -209,6 +209,7 @@ def _days(lake: Lake, warehouse: Warehouse, log: Log, method: Method, day: date,
         share=share,
         present=_present(lake, first, day, zone, some),
         timezone=zone,
+        by_text=warehouse.labels_of(lake, engagement["item_id"], last=day),
     )
 
 

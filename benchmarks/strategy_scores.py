@@ -42,6 +42,7 @@ from coterie.strategies.propose import (
     with_change,
 )
 from coterie.strategies.showings import exposed_rows
+from coterie.strategies.supply_gaps import Gaps, gaps_by_text
 from coterie.strategies.window import Window
 
 ADVISED = ", where Coterie advises"
@@ -75,6 +76,7 @@ class LastDay:
     cited: pl.DataFrame
     window: Window
     of_creators: ByCreator
+    gaps: Gaps
 
 
 def last_day(
@@ -102,6 +104,7 @@ def last_day(
         interest_daily=pl.concat([_interest_daily(d, by_text, first_seen) for d in week]),
         exposed=exposed_rows(pl.concat(events), engaged),
         creators=known.texts.select(item_id="vid", creator_id="author"),
+        by_text=by_text.filter(pl.col("item_id").is_in(engaged["item_id"].unique().implode())),
     )
     cited = citable(today.communities, FEWEST_MEMBERS)
     ids = cited["community_id"]
@@ -109,7 +112,11 @@ def last_day(
         frames, week[0].on, today.on, ids, members_on=before.on, allowed=_allowed(), disclosure_k=FEWEST_MEMBERS
     )  # fmt: skip
     window = frames.window(week[0].on, today.on, ids, members_on=before.on)
-    return LastDay(today.on, frames, today, cited, window, of_creators)
+    gaps = gaps_by_text(
+        frames, week[0].on, today.on, ids, members_on=before.on, supply=frames.interest_daily,
+        disclosure_k=FEWEST_MEMBERS,
+    )  # fmt: skip
+    return LastDay(today.on, frames, today, cited, window, of_creators, gaps)
 
 
 def _allowed() -> pl.Series:
@@ -149,7 +156,8 @@ def suggestions(last: LastDay) -> pl.DataFrame:
 
 def candidates(last: LastDay) -> pl.DataFrame:
     """All that was tested that day, with effect and interval where there is a number: as `propose` does before it picks."""
-    outcomes = pl.concat([measure(last.window, last.days.interest_daily), last.of_creators.outcomes], how="diagonal")
+    by_interest = last.gaps.in_outcomes(measure(last.window, last.days.interest_daily))
+    outcomes = pl.concat([by_interest, last.of_creators.outcomes], how="diagonal")
     named = outcomes.join(last.cited.select("community_id", "users"), on="community_id", how="inner")
     changes = changes_of_day(day=last.on, days=last.days, communities=last.cited["community_id"])
     tested = candidates_of(with_change(named, changes), last.found.interest_graph, FEWEST_MEMBERS)

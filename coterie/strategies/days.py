@@ -17,8 +17,8 @@ class Days:
 
     Each has the columns of its contract and `day`; `labels` may be without. `exposed` is what `showings.exposed_rows`
     makes of RAW_EVENTS, for logs with propensities or random showings. `creators` is item_id, creator_id; None if the log
-    has no creators. Where `share` is below 1, `engagement` and `exposed` hold only the users of a sample
-    (`sample.sampled`).
+    has no creators. `by_text` is `labels` without what audiences made of them; None if they made nothing. Where `share` is
+    below 1, `engagement` and `exposed` hold only the users of a sample (`sample.sampled`).
     """
 
     engagement: pl.DataFrame
@@ -30,6 +30,7 @@ class Days:
     creators: pl.DataFrame | None = None
     share: float = 1.0
     present: pl.DataFrame | None = None
+    by_text: pl.DataFrame | None = None
     timezone: str = "UTC"
 
     def window(

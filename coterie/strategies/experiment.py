@@ -31,6 +31,7 @@ from coterie.strategies.outcome import ADOPTION, EXPOSURE, MIN_USERS, WINDOW_DAY
 from coterie.strategies.propose import PROPOSED, TARGET, TARGET_OF_BRIDGE, citable
 from coterie.strategies.resting import caps_of, resting
 from coterie.strategies.sample import sampled
+from coterie.strategies.supply_gaps import gaps_by_text
 from coterie.strategies.timing import TARGET_OF_HOURS, hours_of, timing
 from coterie.strategies.window import Window, adoption_sums, exposure_sums, share_sums
 from coterie.strategies.wording import GUARDRAIL_LOSS
@@ -98,14 +99,16 @@ def plans_of_day(
         return EXPERIMENT_PLANS.empty()
     start = day - timedelta(days=WINDOW_DAYS - 1)
     cited = citable(communities, disclosure_k)
-    window = days.window(start, day, cited["community_id"], members_on=day)
     primary = days.memberships.filter(
         pl.col("day") == day, pl.col("is_primary"), pl.col("community_id").is_in(cited["community_id"].implode())
     ).select("user_id", "community_id")
     rows = days.engagement.filter(pl.col("day").is_between(start, day))
     here = sampled(primary["user_id"], days.share)
     supply = days.interest_daily.filter(pl.col("day").is_between(start, day))
-    outcomes = measure(window, supply, disclosure_k)
+    ids = cited["community_id"]
+    gaps = gaps_by_text(days, start, day, ids, members_on=day, supply=supply, disclosure_k=disclosure_k)
+    window = days.window(start, day, ids, members_on=day)
+    outcomes = gaps.in_outcomes(measure(window, supply, disclosure_k))
     units = [unit_statistics(window, outcomes)]
     proposed = strategies.filter(pl.col("status") == PROPOSED)
     between = proposed.filter(pl.col("other_community_id").is_not_null())

@@ -41,6 +41,7 @@ from coterie.strategies.placebo import PLACEBO_SCHEMA, placebo
 from coterie.strategies.resting import placebos_of as beside_rest
 from coterie.strategies.resting import resting
 from coterie.strategies.shrinkage import Z90, shrink
+from coterie.strategies.supply_gaps import gaps_by_text
 from coterie.strategies.timing import TARGET_OF_HOURS, placebos_of, timing, with_move
 from coterie.tables import STRATEGIES
 
@@ -92,8 +93,9 @@ def strategies_of_day(
     placed = newcomers(days, start, day, cited, members_on=before, allowed=allowed, disclosure_k=disclosure_k)
     by_hour = timing(days, start, day, cited, members_on=before, disclosure_k=disclosure_k)
     by_hour = with_move(by_hour, days, start, day, before)
+    gaps = gaps_by_text(days, start, day, cited, members_on=before, supply=supply, disclosure_k=disclosure_k)
     window = days.window(start, day, cited, members_on=before)
-    outcomes = measure(window, supply, disclosure_k)
+    outcomes = gaps.in_outcomes(measure(window, supply, disclosure_k))
     of_bridges = bridges(window, wanted(outcomes), disclosure_k)
     rested = resting(days, start, day, outcomes, members_on=before, disclosure_k=disclosure_k)
     beside = [placebos_of(by_hour), beside_rest(rested), beside_newcomers(placed)]
@@ -102,7 +104,7 @@ def strategies_of_day(
         day=day,
         communities=communities,
         outcomes=pl.concat([outcomes, by_name, of_bridges, *own], how="diagonal"),
-        placebos=pl.concat([placebo(window, supply, day), beside_names, *beside]),
+        placebos=pl.concat([gaps.in_placebos(placebo(window, supply, day)), beside_names, *beside]),
         changes=changes_of_day(day=day, days=days, communities=cited),
         interest_graph=interest_graph,
         taxonomy=taxonomy,

@@ -21,6 +21,7 @@ from coterie.strategies.propose import LIFETIME, PROPOSED, TARGET
 from coterie.strategies.resting import REST_GAIN, RESTED, caps_of, resting
 from coterie.strategies.resting import placebos_of as beside_rest
 from coterie.strategies.shrinkage import Z90
+from coterie.strategies.supply_gaps import gaps_by_text
 from coterie.strategies.timing import TIMED, TIMING_GAIN, hours_of, placebos_of, timing
 from coterie.tables import STRATEGIES, STRATEGY_SCORECARD
 
@@ -109,10 +110,11 @@ def _measured(day: date, days: Days, rows: pl.DataFrame, members_on: date, discl
         outcomes.append(of_creators.outcomes)
         placebos.append(of_creators.placebos(day))
         del of_creators  # so that no two windows are held at a time
-    window = days.window(start, day, communities, members_on=members_on)
     supply = days.interest_daily.filter(pl.col("day").is_between(start, day))
-    outcomes.append(measure(window, supply, disclosure_k))
-    placebos.append(placebo(window, supply, day))
+    gaps = gaps_by_text(days, start, day, communities, members_on=members_on, supply=supply, disclosure_k=disclosure_k)
+    window = days.window(start, day, communities, members_on=members_on)
+    outcomes.append(gaps.in_outcomes(measure(window, supply, disclosure_k)))
+    placebos.append(gaps.in_placebos(placebo(window, supply, day)))
     caps = caps_of(rows)
     if caps.height:
         rested = resting(days, start, day, outcomes[-1], members_on=members_on, caps=caps, disclosure_k=disclosure_k)
