@@ -36,12 +36,12 @@ from coterie.strategies.kinds import (
 )
 from coterie.strategies.newcomers import newcomers
 from coterie.strategies.newcomers import placebos_of as beside_newcomers
-from coterie.strategies.outcome import LOSS, MIN_USERS, WINDOW_DAYS, measure
+from coterie.strategies.outcome import GAP, LOSS, MIN_USERS, WINDOW_DAYS, measure
 from coterie.strategies.placebo import PLACEBO_SCHEMA, placebo
 from coterie.strategies.resting import placebos_of as beside_rest
 from coterie.strategies.resting import resting
 from coterie.strategies.shrinkage import Z90, shrink
-from coterie.strategies.supply_gaps import gaps_by_text
+from coterie.strategies.supply_gaps import change_by_text, gaps_by_text
 from coterie.strategies.timing import TARGET_OF_HOURS, placebos_of, timing, with_move
 from coterie.tables import STRATEGIES
 
@@ -56,10 +56,14 @@ PROPOSED = "proposed"
 
 @dataclass(frozen=True)
 class Changes:
-    """How much preferences may change until the next window: `change.weekly_change`, and `change.weekly_move` of gains."""
+    """How much preferences may change until the next window: `change.weekly_change`, and `change.weekly_move` of gains.
+
+    `gaps` stands in the place of `relative` for supply gaps, where labels spread (supply_gaps).
+    """
 
     relative: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CHANGE_SCHEMA))
     moves: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=MOVE_SCHEMA))
+    gaps: pl.DataFrame | None = None
 
 
 def strategies_of_day(
@@ -133,7 +137,8 @@ def changes_of_day(*, day: date, days: Days, communities: pl.Series) -> Changes:
     """
     start, before = day - timedelta(days=WINDOW_DAYS - 1), day - timedelta(days=WINDOW_DAYS)
     first, last = (days.window(a, b, communities, members_on=before) for a, b in parts(start, day))
-    return Changes(weekly_change(first, last), weekly_move(first, last))
+    by_text = change_by_text(days, start, day, communities, members_on=before)
+    return Changes(weekly_change(first, last), weekly_move(first, last), by_text)
 
 
 def with_change(outcomes: pl.DataFrame, changes: Changes | None) -> pl.DataFrame:
@@ -141,7 +146,14 @@ def with_change(outcomes: pl.DataFrame, changes: Changes | None) -> pl.DataFrame
     changes = changes or Changes()
     moves = pl.col("metric").is_in(MOVING_METRICS)
     own = pl.DataFrame(schema={"own_move": pl.Float64})
-    joined = pl.concat([own, outcomes], how="diagonal").join(changes.relative, on="community_id", how="left")
+    relative = changes.relative.with_columns(gap=pl.lit(False))
+    of_gaps = (changes.relative if changes.gaps is None else changes.gaps).with_columns(gap=pl.lit(True))
+    joined = (
+        pl.concat([own, outcomes], how="diagonal")
+        .with_columns(gap=pl.col("metric") == GAP)
+        .join(pl.concat([relative, of_gaps]), on=["community_id", "gap"], how="left")
+        .drop("gap")
+    )
     return joined.join(changes.moves, on=["community_id", "interest_id"], how="left").with_columns(
         change=pl.when(~moves & pl.col("own_move").is_null()).then("change"),
         # What is taken from an interest goes to the rest of the feed, which is further from it than the whole is.
