@@ -13,11 +13,12 @@ from assets.tables import YESTERDAY, shares, table_asset, today
 from coterie.strategies.days import Days
 from coterie.strategies.decisions import latest
 from coterie.strategies.experiment import plans_of_day
+from coterie.strategies.horizons import AGES, HORIZONS, in_record
 from coterie.strategies.order import main_interests, ordered
 from coterie.strategies.outcome import WINDOW_DAYS
 from coterie.strategies.propose import strategies_of_day
 from coterie.strategies.sample import share_of_users
-from coterie.strategies.scorecard import HORIZONS, SHIPPED, coverage, scorecard_of_day
+from coterie.strategies.scorecard import SHIPPED, coverage, scorecard_of_day
 from coterie.strategies.showings import exposed_rows
 from coterie.strategies.support import lacking
 from coterie.tables import EXPERIMENT_PLANS, MEMBERSHIPS, STRATEGIES, STRATEGY_SCORECARD, USER_INTERESTS, Table
@@ -30,9 +31,7 @@ from resources.warehouse import Warehouse
 REAL_ONLY = "Every suggestion cites a real community of at least the disclosure size"
 NO_NUMBER = "A suggestion that cannot be evaluated gives no number"
 PROPOSED_ONLY = "Every plan is for a suggestion that was proposed that day"
-COVERED = (
-    "At least 80 % of the suggestions scored that day came true within their 90 % interval (a warning, from 20 on)"
-)
+COVERED = "At least 80 % of the suggestions that are 7 or 14 days old came true within their 90 % interval (a warning, from 20 on)"
 LEAST_COVERAGE, FEWEST_SCORED = 0.8, 20
 WEEK = WINDOW_DAYS - 1
 
@@ -139,19 +138,20 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         days,
         deps=[],
         looks_back={
-            "strategies": (-max(HORIZONS), -min(HORIZONS)),
+            "strategies": (-max(AGES), -min(AGES)),
             "engagement": (-WEEK, 0),
             "item_labels": (-WEEK, 0),
             "propagated_labels": (-WEEK, -WEEK),
             "interest_daily": (-WEEK, 0),
-            "memberships": (-max(HORIZONS), -min(HORIZONS)),
+            "memberships": (-max(AGES), -min(AGES)),  # beyond the ages of the record, where something was shipped
             "user_interests": (-WINDOW_DAYS, -WINDOW_DAYS),
             "strategy_scorecard": YESTERDAY,  # not read here: the board counts 28 days of it, so they are made in order
         },
         kinds={"python", "scipy"},
         says=(
-            "Suggestions of 7 and 14 days ago, measured again on what happened since, beside random groups; and those "
-            "that were shipped, by what their showings bring in the first and second week in force."
+            "Every suggestion that was made 7 to 28 days ago, measured again on the last seven days, beside random groups; "
+            "those that were shipped, by what their showings bring while they are in force. A younger one would be scored on "
+            "the week that it was made of. At the ages of 7 and 14 days scores count in the track record."
         ),
         checks={"coverage": COVERED},
     )
@@ -159,11 +159,14 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, storage: Storage, log: Log, method: Method, warehouse: Warehouse
     ) -> Iterator[Yielded]:
         day, lake = today(context), storage.lake
-        made = [day - timedelta(days=horizon) for horizon in HORIZONS]
+        made = [day - timedelta(days=age) for age in AGES]
         issued, shipped = _on(lake, method, STRATEGIES, made), _shipped(lake, day)
+        in_force = shipped.filter("held")["shipped_on"].unique()
+        before = {on - timedelta(days=1) for on in in_force} & set(made)
+        members_on = {day - timedelta(days=horizon) for horizon in HORIZONS} | before
         frame = scorecard_of_day(
             day=day,
-            days=_days(lake, warehouse, log, method, day, members_on=made),
+            days=_days(lake, warehouse, log, method, day, members_on=sorted(members_on)),
             issued=issued,
             shipped=shipped,
             disclosure_k=method.disclosure_size,
@@ -218,7 +221,7 @@ def _shipped(lake: Lake, day: date) -> pl.DataFrame:
     log = DecisionLog(lake.home).read()
     ever = log.filter(
         pl.col("decision") == "shipped",
-        pl.col("decided_on").is_between(day - timedelta(days=max(HORIZONS) + WEEK), day),
+        pl.col("decided_on").is_between(day - timedelta(days=max(AGES) + WEEK), day),
     ).select("strategy_id", "issued_on", shipped_on="decided_on")
     held = latest(log, on=day).filter(pl.col("decision") == "shipped").select("strategy_id", shipped_on="decided_on")
     marked = ever.unique(maintain_order=True).join(
@@ -323,7 +326,7 @@ def _no_number(frame: pl.DataFrame) -> Finding:
 
 def _covered(frame: pl.DataFrame) -> Finding:
     # What was shipped is measured by another yardstick than what was predicted (docs/method.md), and counts apart.
-    scored = frame.filter(pl.col("in_interval").is_not_null(), pl.col("shipped_on").is_null())
+    scored = frame.filter(in_record(), pl.col("in_interval").is_not_null())
     within = scored.filter("in_interval").height
     share = within / scored.height if scored.height else 1.0
     passed = scored.height < FEWEST_SCORED or share >= LEAST_COVERAGE
@@ -332,8 +335,8 @@ def _covered(frame: pl.DataFrame) -> Finding:
         passed,
         COVERED
         if passed
-        else f"strategy_scorecard: {within} of {scored.height} scored suggestions ({share:.0%}) came true within their "
-        f"90 % interval; expected at least {LEAST_COVERAGE:.0%} (a warning)",
+        else f"strategy_scorecard: {within} of {scored.height} suggestions of 7 and 14 days ago ({share:.0%}) came true within "
+        f"their 90 % interval; expected at least {LEAST_COVERAGE:.0%} (a warning)",
         severity="warning",
         numbers=shares(scored=scored.height, within_interval=share, bound=LEAST_COVERAGE),
     )

@@ -461,7 +461,11 @@ STRATEGY_SCORECARD = Table(
     (
         _STRATEGY,
         Column("issued_on", pl.Date, "The day of the suggestion"),
-        _count("horizon_days", "How many days later it is scored; of what was shipped, days in force"),
+        _count(
+            "horizon_days",
+            "How many days later it is scored, 7 to 28; of what was shipped, days in force. Of what nobody shipped, "
+            "7 and 14 count in the track record",
+        ),
         _number("predicted", "The effect that was predicted"),
         _number("realised", "The same measure on what happened since", True),
         _number("realised_error", "Standard error of realised", True),

@@ -713,10 +713,11 @@ def test_the_board_shows_plan_and_record(lake: SmallLake):
     lake.put("communities", day, [{"community_id": "c", "users": 41, "name": "Cooks", "verdict": "real"}])
     lake.put("experiment_plans", day, [{"strategy_id": "w", "users_per_arm": 900, "days": 12}])
     cards = {"w": "hit", "x": "hit", "y": "miss", "z": "not_scorable"}
+    # Scores at other ages than 7 and 14 days, and of what was shipped, count nowhere.
+    apart = [{"horizon_days": age} for age in (8, 13, 15, 28)] + [{"horizon_days": 7, "shipped_on": FIRST}]
     for then in (day, day - timedelta(days=1)):
-        lake.put(
-            "strategy_scorecard", then, [{"strategy_id": s, "issued_on": FIRST, "verdict": v} for s, v in cards.items()]
-        )
+        scored = [{"strategy_id": s, "issued_on": FIRST, "horizon_days": 7, "verdict": v} for s, v in cards.items()]
+        lake.put("strategy_scorecard", then, [*scored, *({**scored[0], "verdict": "miss", **of} for of in apart)])
     rows = {r["strategy_id"]: r for r in lake.publish("marts", day)["mart_strategy_board"].iter_rows(named=True)}
     assert sorted(rows) == ["v", "w"]
     shown = ["community", "interest", "users_rounded", "users_per_arm", "test_days", "scored", "hit_rate"]
@@ -753,8 +754,8 @@ def test_a_kind_that_keeps_missing_is_a_warning(lake: SmallLake, scored: int, hi
         verdicts = ["hit"] * hits + ["miss"] * (scored - hits)
         part = ["miss"] * 100 if ago == 28 else verdicts[ago == 27 :: 2]
         # Half of what was scored is no longer suggested.
-        cards = [{"strategy_id": ("s", "gone")[n % 2], "issued_on": FIRST + timedelta(days=n), "verdict": v}
-                 for n, v in enumerate(part)]  # fmt: skip
+        cards = [{"strategy_id": ("s", "gone")[n % 2], "issued_on": FIRST + timedelta(days=n), "horizon_days": age, "verdict": v}
+                 for n, v in enumerate(part) for age in (7 + 7 * (n % 2), 8)]  # fmt: skip
         lake.put("strategy_scorecard", day - timedelta(days=ago), cards)
     published = lake.publish("marts", day)
     board = dict(published["mart_strategy_board"].select("strategy_id", "status").iter_rows())

@@ -22,8 +22,9 @@ def decide_command(
 ) -> None:
     """Record what became of a suggestion; a later decision about it takes the place of an earlier one."""
     # Here, as the other commands need not wait for the statistics behind them.
+    from coterie.strategies.horizons import AGES
     from coterie.strategies.propose import PROPOSED
-    from coterie.strategies.scorecard import AGAINST_THE_FEED, HORIZONS
+    from coterie.strategies.scorecard import AGAINST_THE_FEED
 
     lake = Lake(load_settings().home)
     made = decided(lake, strategy_id, decision, on=on.date(), note=note)
@@ -52,7 +53,9 @@ def decide_command(
         and row["effect"] is not None
         and status == PROPOSED
     ):
-        days = [made.decided_on + timedelta(days=horizon - 1) for horizon in HORIZONS]
-        typer.echo(f"It is scored on {days[0]} and {days[1]}, by what showings of it bring while it is in force.")
-        if again := [day for day in days if lake.has("strategy_scorecard", day)]:
-            typer.echo(f"Mind: materialize strategy_scorecard of {' and '.join(map(str, again))} again.")
+        first, last = (made.decided_on + timedelta(days=age - 1) for age in (min(AGES), max(AGES)))
+        last = min(last, made.issued_on + timedelta(days=max(AGES)))
+        typer.echo(f"It is scored from {first} to {last}, by what showings of it bring while it is in force.")
+        # Before it is scored, what was suggested of it earlier is scored no longer.
+        if again := [day for day in lake.days("strategy_scorecard") if made.decided_on <= day <= last]:
+            typer.echo(f"Mind: materialize strategy_scorecard of {again[0]} to {again[-1]} again.")

@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from coterie.strategies.decisions import latest
+from coterie.strategies.horizons import HORIZONS
 from coterie.strategies.touched import BEFORE, touched
 from coterie.tables import TABLES, Table
 from resources.decisions import DecisionLog
@@ -120,8 +121,16 @@ def _record(lake: Lake, wanted: frozenset[str], seen: date, on: date, *, history
         "experiment_plans": _rows(lake, "experiment_plans", where, [seen]),
         # Its status there may be a warning, where suggestions of its kind keep missing.
         "mart_strategy_board": _rows(lake, "mart_strategy_board", where, [seen]),
-        "strategy_scorecard": _ever(lake, "strategy_scorecard", where, on, since=since),
+        "strategy_scorecard": _scores(lake, where, on, since, history=history),
     }
+
+
+def _scores(lake: Lake, where: pl.Expr, on: date, since: date, *, history: bool) -> Rows:
+    """Those of the newest day, and of earlier ones those at the ages that count; the others share most of their week."""
+    days = [d for d in lake.days("strategy_scorecard") if since <= d <= on]
+    newest = _rows(lake, "strategy_scorecard", where, days[-1:])
+    earlier = where if history else where & pl.col("horizon_days").is_in(HORIZONS)
+    return _rows(lake, "strategy_scorecard", earlier, days[:-1]) + newest
 
 
 def _decisions(lake: Lake, strategies: Iterable[str], on: date) -> Rows:

@@ -21,6 +21,7 @@ from coterie.simulate.compare import (
     true_gains,
 )
 from coterie.simulate.effects import BOOST_SHARE
+from coterie.strategies.horizons import in_record
 from coterie.strategies.kinds import BOOST, CLOSE_GAP, EXPLORE
 from coterie.strategies.outcome import EXPOSURE, GAIN, WINDOW_DAYS
 from resources.lake import Lake
@@ -156,7 +157,7 @@ def _kept_and_changed(lake: Lake, truth: Truth, last: date) -> str:
     """How often boosts came true whose true gain stayed what it was, and how often the others did."""
     pair = ["community_id", "interest_id"]
     cards = lake.read_days("strategy_scorecard", lake.days("strategy_scorecard")[0], last)
-    scored = cards.filter(pl.col("in_interval").is_not_null(), pl.col("shipped_on").is_null())
+    scored = cards.filter(in_record(), pl.col("in_interval").is_not_null())
     parts = []
     for made, horizon in scored.select("issued_on", "horizon_days").unique().sort("issued_on", "horizon_days").rows():
         members = [lake.read("memberships", made - timedelta(days=ago)) for ago in (WINDOW_DAYS, 0)]

@@ -5,9 +5,11 @@ Belongs here: summing scores up. Does not belong here: making them (coterie.stra
 
 import polars as pl
 
+from coterie.strategies.horizons import in_record
+
 
 def track_record(scores: pl.DataFrame) -> pl.DataFrame:
-    """Scores summed up by kind and horizon; those that could not be scored, or of what was shipped, do not count.
+    """Scores that count in the track record, summed up by kind and horizon; those that could not be scored do not count.
 
     Args:
         scores: STRATEGY_SCORECARD rows of any number of days, with `kind` (pl.String).
@@ -17,7 +19,7 @@ def track_record(scores: pl.DataFrame) -> pl.DataFrame:
         realised and placebo, sorted by the first two.
     """
     return (
-        scores.filter(pl.col("verdict") != "not_scorable", pl.col("shipped_on").is_null())
+        scores.filter(in_record(), pl.col("verdict") != "not_scorable")
         .group_by("kind", "horizon_days")
         .agg(
             pl.len().alias("scored"),

@@ -36,6 +36,7 @@ LEAST_KNOWN = 0.5  # of the members who must be placed right by then
 FOLDS = 5
 MOST_INTERESTS, MOST_ITEMS = 3, 20  # of a bundle
 LEAST_PART = 0.1  # of what a bundle tells, that an interest in it must tell
+_ASKED = ["community_id", "interest_id", "signals"]
 UNKNOWN = f"{SIGNALS[-1]} engagements do not tell its members from others at a precision of {PRECISION:.0%}"
 NEWCOMERS: dict[str, type[pl.DataType]] = OUTCOME_SCHEMA | {
     "signals": pl.Int64,  # engagements after which users are placed
@@ -75,7 +76,8 @@ def newcomers(
         communities: ids of the communities to measure; members of others belong nowhere here.
         members_on: the day whose primary memberships count.
         allowed: interests that may be targeted; None for all.
-        asked: community_id, interest_id, signals: just these, after so many engagements.
+        asked: community_id, interest_id, signals: just these, after so many engagements; of a community, there may be
+            several.
         disclosure_k: least number of users that a number may rest on.
 
     Returns:
@@ -100,18 +102,15 @@ def newcomers(
     first, rank = _first(engagement, acts)
     judged = _judged(acts, home, len(ids), first, rank)
     bundles = _bundles(days, engagement, labels, acts, home, len(ids), allowed)
-    told = (
-        {}
-        if asked is None
-        else {row[0]: row[1:] for row in asked.select("community_id", "interest_id", "signals").rows()}
-    )
+    told: dict[str, list[tuple[str | None, int | None]]] = {}
+    for community, interest, signals in [] if asked is None else asked.select(_ASKED).sort(_ASKED).rows():
+        told.setdefault(community, []).append((interest, signals))
     rows = []
     for place, community in enumerate(ids):
-        if asked is None:
-            signals, interest = _signals(judged, place), next(iter(bundles[place]), None)
-        else:
-            interest, signals = told.get(community, (None, None))
-        if interest is not None:
+        own = [] if asked is not None else [(next(iter(bundles[place]), None), _signals(judged, place))]
+        for interest, signals in told.get(community, own):
+            if interest is None:
+                continue
             of = judged[signals or SIGNALS[-1]]
             found = _measured(of, place, fewest_users(disclosure_k), known=signals is not None)
             if found["why_not"] is None:
@@ -121,7 +120,7 @@ def newcomers(
                 found | {"community_id": community, "interest_id": interest, "signals": signals, "bundle": bundle}
             )
     frame = pl.DataFrame([{name: row.get(name) for name in NEWCOMERS} for row in rows], schema=NEWCOMERS)
-    return frame.sort("community_id")
+    return frame.sort(_ASKED)
 
 
 def bundle_of(text: str) -> list[dict[str, str | int]]:
@@ -139,7 +138,7 @@ def asked_of(suggested: pl.DataFrame) -> pl.DataFrame:
     """community_id, interest_id, signals of suggestions of this kind, read from their action."""
     signals = pl.col("action").str.json_path_match("$.parameters.signals").cast(pl.Int64)
     of_kind = suggested.filter(pl.col("metric") == PLACED)
-    return of_kind.select("community_id", "interest_id", signals=signals).unique("community_id")
+    return of_kind.select("community_id", "interest_id", signals=signals).unique()
 
 
 def _first(engagement: pl.DataFrame, acts: Acts) -> tuple[Matrix, Array]:

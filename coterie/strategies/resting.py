@@ -57,11 +57,11 @@ def resting(
         end: last day.
         outcomes: what `outcome.measure` says of the same week: which communities and interests, and their labels.
         members_on: the day whose primary memberships count.
-        caps: community_id, interest_id, most_per_day: just these.
+        caps: community_id, interest_id, most_per_day: just these; of a pair, there may be several.
         disclosure_k: least number of users that a number may rest on.
 
     Returns:
-        RESTED, sorted by community_id, interest_id: value is the strength of what else members are shown then, baseline
+        RESTED, sorted by community_id, interest_id and cap: value is the strength of what else members are shown then, baseline
         that of a late showing of the interest.
     """
     pairs = outcomes.filter(pl.col("metric") == GAIN)
@@ -73,7 +73,9 @@ def resting(
         return pl.DataFrame(schema=RESTED)
     feed = _Feed(exposed, weighted, main_interests(days.labels), start)
     primary = days.memberships.filter(pl.col("day") == members_on, "is_primary").select("user_id", "community_id")
-    asked = {} if caps is None else {row[:2]: row[2] for row in caps.rows()}
+    asked: dict[tuple[str, str], list[int]] = {}
+    for community_id, interest_id, most in [] if caps is None else sorted(caps.rows()):
+        asked.setdefault((community_id, interest_id), []).append(most)
     rows = []
     for (community,), of in pairs.group_by("community_id", maintain_order=True):
         members = feed.places_of(primary.filter(pl.col("community_id") == community)["user_id"])
@@ -81,16 +83,16 @@ def resting(
             large = of.filter(pl.col("served_share") >= LEAST_SHARE)
             of = large.sort("served_share", "interest_id", descending=[True, False]).head(MOST_RESTED)  # noqa: PLW2901
         for pair in of.iter_rows(named=True):
-            cap = (
-                feed.cap(pair["interest_id"], members) if caps is None else asked.get((community, pair["interest_id"]))
-            )
-            if cap is not None:
+            own = [feed.cap(pair["interest_id"], members)] if caps is None else []
+            for cap in asked.get((str(community), pair["interest_id"]), own):
+                if cap is None:
+                    continue
                 found = _measured(feed, pair, members, cap, fewest_users(disclosure_k), end)
                 rows.append(pair | {"metric": REST_GAIN, "evaluability": basis} | found)
     frame = pl.DataFrame([{name: row.get(name) for name in RESTED} for row in rows], schema=RESTED)
     unknown = pl.when(pl.col("why_not").is_not_null())
     return frame.with_columns(evaluability=unknown.then(pl.lit("not_evaluable")).otherwise("evaluability")).sort(
-        "community_id", "interest_id"
+        "community_id", "interest_id", "most_per_day"
     )
 
 
@@ -103,7 +105,7 @@ def caps_of(suggested: pl.DataFrame) -> pl.DataFrame:
     """community_id, interest_id, most_per_day of suggestions of this kind, read from their action."""
     cap = pl.col("action").str.json_path_match("$.parameters.most_per_day").cast(pl.Int64)
     of_kind = suggested.filter(pl.col("metric") == REST_GAIN)
-    return of_kind.select("community_id", "interest_id", most_per_day=cap).unique(["community_id", "interest_id"])
+    return of_kind.select("community_id", "interest_id", most_per_day=cap).unique()
 
 
 @dataclass(frozen=True)

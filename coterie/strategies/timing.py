@@ -65,12 +65,12 @@ def timing(
         end: last day.
         communities: ids of the communities to measure.
         members_on: the day whose primary memberships count.
-        hours: community_id, from_hour: just these, whether they stand out or not.
+        hours: community_id, from_hour: just these, whether they stand out or not; of a community, there may be several.
         disclosure_k: least number of users that a number may rest on.
 
     Returns:
-        TIMED, sorted by community: at most one row each; value is the strength of a showing in the hours, baseline that
-        at other times. `not_evaluable` are rows without comparable showings.
+        TIMED, sorted by community: without `hours` at most one row each; value is the strength of a showing in the hours,
+        baseline that at other times. `not_evaluable` are rows without comparable showings.
     """
     if days.present is None:
         return pl.DataFrame(schema=TIMED)
@@ -86,7 +86,7 @@ def timing(
         row | response.of(row["community_id"], row["from_hour"], fewest, end) for row in found.iter_rows(named=True)
     ]
     frame = pl.DataFrame([{name: row.get(name) for name in TIMED} for row in rows], schema=TIMED)
-    return frame.sort("community_id")
+    return frame.sort("community_id", "from_hour")
 
 
 def own_hours(
@@ -110,7 +110,9 @@ def own_hours(
     by_hour = count.reshape(len(users), DAY_HOURS).astype(np.float64)
     whole = by_hour.sum(axis=1, keepdims=True)
     share = sum(np.roll(by_hour, -ahead, axis=1) for ahead in range(HOURS)) / np.where(whole > 0, whole, 1.0)
-    asked = {} if hours is None else dict(hours.select("community_id", "from_hour").iter_rows())
+    asked: dict[str, list[int]] = {}
+    for community, from_hour in [] if hours is None else sorted(hours.select("community_id", "from_hour").rows()):
+        asked.setdefault(community, []).append(from_hour)
     of_community = {str(c): group["user_id"] for (c,), group in primary.sort("user_id").group_by("community_id")}
     z = norm.isf(0.05 / (DAY_HOURS * max(len(of_community), 1)))
     total, squares, n = share.sum(axis=0), (share**2).sum(axis=0), len(users)
@@ -128,19 +130,20 @@ def own_hours(
         own = ahead - z * np.sqrt(variance + variance_others) > 0
         if hours is None and not own.any():
             continue
-        at = asked[community] if hours is not None else int(np.argmax(np.where(own, ahead, -1.0)))
-        error = z * float(np.sqrt(variance[at]))
-        rows.append(
-            {
-                "community_id": community,
-                "from_hour": at,
-                "to_hour": (at + HOURS) % DAY_HOURS,
-                "share_in_hours": float(mean[at]),
-                "share_low": max(float(mean[at]) - error, 0.0),
-                "share_high": min(float(mean[at]) + error, 1.0),
-                "others_in_hours": float(others[at]),
-            }
-        )
+        own_start = int(np.argmax(np.where(own, ahead, -1.0)))
+        for at in asked.get(community, [own_start]):
+            error = z * float(np.sqrt(variance[at]))
+            rows.append(
+                {
+                    "community_id": community,
+                    "from_hour": at,
+                    "to_hour": (at + HOURS) % DAY_HOURS,
+                    "share_in_hours": float(mean[at]),
+                    "share_low": max(float(mean[at]) - error, 0.0),
+                    "share_high": min(float(mean[at]) + error, 1.0),
+                    "others_in_hours": float(others[at]),
+                }
+            )
     names = ("community_id", "from_hour", "to_hour", "share_in_hours", "share_low", "share_high", "others_in_hours")
     return pl.DataFrame(rows, schema={name: TIMED[name] for name in names})
 
@@ -182,9 +185,7 @@ def placebos_of(found: pl.DataFrame) -> pl.DataFrame:
 def hours_of(suggested: pl.DataFrame) -> pl.DataFrame:
     """community_id, from_hour of suggestions of this kind, read from their action."""
     hour = pl.col("action").str.json_path_match("$.parameters.from_hour").cast(pl.Int64)
-    return (
-        suggested.filter(pl.col("metric") == TIMING_GAIN).select("community_id", from_hour=hour).unique("community_id")
-    )
+    return suggested.filter(pl.col("metric") == TIMING_GAIN).select("community_id", from_hour=hour).unique()
 
 
 class _Response:

@@ -75,7 +75,11 @@ def test_scores_are_summed_up_by_the_kind_of_their_suggestion(lake: Lake) -> Non
     put(lake, BEFORE, strategies=[{"strategy_id": "a", "kind": "boost_interest"}])
     scored = {"issued_on": BEFORE, "horizon_days": 7, "predicted": 0.1, "realised": 0.2, "placebo": 0.0}
     cards = [("a", "hit"), ("a", "miss"), ("a", "not_scorable"), ("gone", "hit")]
-    put(lake, DAY, strategy_scorecard=[{"strategy_id": s, "verdict": v, **scored} for s, v in cards])
+    # A score of the next day, and one of what was shipped: neither counts.
+    apart = [
+        {"strategy_id": "a", "verdict": "miss", **scored, **of} for of in ({"horizon_days": 8}, {"shipped_on": DAY})
+    ]
+    put(lake, DAY, strategy_scorecard=[*({"strategy_id": s, "verdict": v, **scored} for s, v in cards), *apart])
     assert track_record(scores_of(lake, first=BEFORE, last=DAY)).rows() == [
         ("boost_interest", 7, 2, 0.5, 0.1, 0.2, 0.0),
         ("unknown", 7, 1, 1.0, 0.1, 0.2, 0.0),

@@ -83,7 +83,7 @@ def test_what_was_shipped_is_read_as_it_was_issued_and_no_further_back_than_a_sc
         ("late", "shipped", DAY + timedelta(days=14)), ("withheld", "shipped", first), ("old", "shipped", DAY),
     ):  # fmt: skip
         log.add(Decision(name, word, on, DAY, ""))
-    now = DAY + timedelta(days=21)  # 20 days are looked back
+    now = DAY + timedelta(days=35)  # 34 days are looked back
     found = asset._shipped(lake, now).sort("strategy_id")
     assert found.select("strategy_id", "issued_on", "shipped_on", "held").rows() == [
         ("back", DAY, first, False), ("held", DAY, first, True)

@@ -1,5 +1,7 @@
 """What a check says when it fails: what was found, and what was expected."""
 
+from datetime import date
+
 import polars as pl
 import pytest
 
@@ -22,9 +24,15 @@ def test_how_many_items_have_a_label(labelled: int, says: str) -> None:
     assert finding.passed or "expected at least 20%" in finding.says
 
 
-@pytest.mark.parametrize(("hits", "says"), [(16, strategies.COVERED), (11, "11 of 20 scored suggestions (55%)")])
+@pytest.mark.parametrize(
+    ("hits", "says"), [(16, strategies.COVERED), (11, "11 of 20 suggestions of 7 and 14 days ago (55%)")]
+)
 def test_how_many_suggestions_came_true(hits: int, says: str) -> None:
-    finding = strategies._covered(rows(STRATEGY_SCORECARD, *({"in_interval": n < hits} for n in range(20))))
+    counted = [{"in_interval": n < hits, "horizon_days": 7 + 7 * (n % 2)} for n in range(20)]
+    others = [{"in_interval": n % 2 == hits % 2, "horizon_days": age} for n, age in enumerate((8, 13, 15, 28) * 10)]
+    shipped = [{"in_interval": False, "horizon_days": 7, "shipped_on": date(2024, 5, 1)}] * 10
+    finding = strategies._covered(rows(STRATEGY_SCORECARD, *counted, *others, *shipped))
+    assert finding.numbers["scored"] == 20
     assert finding.passed is (hits > 11)
     assert says in finding.says
     assert finding.passed or "expected at least 80%" in finding.says

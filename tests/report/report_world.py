@@ -189,4 +189,9 @@ def _scores(day: date, n: int, ids: list[str], known: list[tuple[str, str, str]]
          "realised": 0.11 if hit else 0.4, "realised_error": 0.03, "placebo": 0.0, "popularity": 0.0,
          "in_interval": hit, "verdict": "hit" if hit else "miss"}
         for i, c in enumerate(ids) for m in (0, 2) for hit in [i != 1]
+    ] + [  # on the day after, which counts nowhere
+        {"strategy_id": f"s-{c}-0", "issued_on": issued - timedelta(days=1), "horizon_days": 8, "predicted": 0.1,
+         "realised": 0.9, "realised_error": 0.03, "placebo": 0.5, "popularity": 0.0, "in_interval": False,
+         "verdict": "miss"}
+        for c in ids
     ]  # fmt: skip

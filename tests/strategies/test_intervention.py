@@ -117,6 +117,18 @@ def test_intervals_hold_while_a_quarter_of_the_showings_move() -> None:
     assert 0.80 <= (np.abs(off) <= 1.645).mean() <= 0.99
 
 
+def test_it_is_scored_every_day_from_its_first_week_on_until_it_is_four_weeks_old() -> None:
+    on, last = shipped(), FIRST + timedelta(days=27)  # 28 days after it was suggested
+    for day in (DAY - timedelta(days=1), DAY, DAY + timedelta(days=1), last, last + timedelta(days=1)):
+        days = week(6, day - timedelta(days=6))
+        days = replace(days, memberships=days.memberships.with_columns(day=pl.lit(FIRST - timedelta(days=1))))
+        found = card(days, on, day=day)
+        age = (day - FIRST).days + 1
+        assert found.select("shipped_on", "horizon_days", "verdict").rows() == [(FIRST, age, "hit")] * (
+            DAY <= day <= last
+        )
+
+
 def test_it_is_scored_in_its_first_and_second_week_and_no_longer_as_a_prediction() -> None:
     days, on = week(5), shipped()
     issued = on.drop("issued_on", "shipped_on", "held").with_columns(day=pl.lit(DAY - timedelta(days=7)))
@@ -127,7 +139,6 @@ def test_it_is_scored_in_its_first_and_second_week_and_no_longer_as_a_prediction
     second = replace(second, memberships=second.memberships.with_columns(day=pl.lit(FIRST - timedelta(days=1))))
     later = card(second, on, day=DAY + timedelta(days=7))
     assert later.select("shipped_on", "horizon_days").rows() == [(FIRST, 14)]
-    assert card(days, on, day=DAY + timedelta(days=1)).is_empty()  # in between
     as_predicted = scorecard_of_day(day=DAY, days=days, issued=issued)
     assert as_predicted["shipped_on"].to_list() == [None]
     not_yet = on.with_columns(shipped_on=pl.lit(DAY + timedelta(days=1)))
@@ -146,6 +157,8 @@ def test_what_was_suggested_on_a_week_in_part_in_force_is_left_out() -> None:
     made = FIRST + timedelta(days=3)
     again = shipped().drop("issued_on", "shipped_on", "held").with_columns(day=pl.lit(made))
     days = week(6, made + timedelta(days=1))
-    assert card(days, shipped(), again, made + timedelta(days=7)).is_empty()
+    found = card(days, shipped(), again, made + timedelta(days=7))
+    assert found["issued_on"].to_list() == [FIRST - timedelta(days=1)]  # as it was issued when it was shipped
     long_ago = shipped(shipped_on=made - timedelta(days=7))
-    assert card(days, long_ago, again, made + timedelta(days=7)).height == 1
+    found = card(days, long_ago, again, made + timedelta(days=7))
+    assert found.filter(pl.col("issued_on") == made)["shipped_on"].to_list() == [None]

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from jsonschema import Draft202012Validator
+from polars.testing import assert_frame_equal
 
 from coterie.export.words import ask_of
 from coterie.strategies.action import action_schema, told
@@ -155,6 +156,17 @@ def test_it_is_scored_after_as_many_engagements_and_no_test_of_members_is_planne
     assert card["placebo"].abs().max() < 0.1
     alike = scorecard_of_day(day=later, days=week(5, later, own=0.1), issued=issued)
     assert "hit" not in alike["verdict"].to_list()
+
+
+def test_each_suggestion_is_scored_after_its_own_number_of_engagements() -> None:
+    later = DAY + timedelta(days=7)
+    today = suggested(week(4)).filter(pl.col("status") == PROPOSED).with_columns(day=pl.lit(DAY))
+    one = pl.col("action").str.replace(r'"signals": \d+', '"signals": 1')
+    earlier = today.with_columns(one, day=pl.lit(DAY - timedelta(days=3)))
+    alone = [scorecard_of_day(day=later, days=week(5, later), issued=rows) for rows in (today, earlier)]
+    both = scorecard_of_day(day=later, days=week(5, later), issued=pl.concat([today, earlier]))
+    assert_frame_equal(both.sort("horizon_days", "strategy_id"), pl.concat(alone), check_exact=True)
+    assert alone[0]["realised"].to_list() != alone[1]["realised"].to_list()
 
 
 def test_few_users_are_told_of_in_no_number() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from jsonschema import Draft202012Validator
+from polars.testing import assert_frame_equal
 from strategies_world import days_of_showings, mixed, planned
 
 from coterie.strategies.action import action_schema, told
@@ -162,6 +163,18 @@ def test_it_is_planned_for_and_scored_at_the_cap_that_was_suggested() -> None:
     for days_later, verdict in ((week(4, later), "hit"), (week(4, later, wear=-0.1), "miss")):
         card = scorecard_of_day(day=later, days=days_later, issued=issued).row(0, named=True)
         assert card["verdict"] == verdict
+
+
+def test_each_suggestion_is_scored_at_its_own_cap() -> None:
+    later = DAY + timedelta(days=7)
+    days, today = week(4, later), planned(DAY, week(3), suggested(week(3)), REAL)
+    cap = json.loads(today["action"][0])["parameters"]["most_per_day"]
+    less = pl.col("action").str.replace(f'"most_per_day": {cap}', f'"most_per_day": {cap - 1}')
+    earlier = today.with_columns(less, day=pl.lit(DAY - timedelta(days=3)))
+    alone = [scorecard_of_day(day=later, days=days, issued=rows) for rows in (today, earlier)]
+    assert_frame_equal(scorecard_of_day(day=later, days=days, issued=pl.concat([today, earlier])).sort("horizon_days"),
+                       pl.concat(alone), check_exact=True)  # fmt: skip
+    assert alone[0]["realised"].item() != alone[1]["realised"].item()
 
 
 def test_few_users_are_told_of_in_no_number_and_without_the_order_there_is_nothing() -> None:

@@ -16,10 +16,11 @@ from scipy.stats import norm
 from strategies_world import DAY, INTERESTS, World, full_graph, taxonomy, world
 
 from coterie.strategies.days import Days
+from coterie.strategies.horizons import AGES, HORIZONS, in_record
 from coterie.strategies.outcome import ADOPTION, GAIN, OUTCOME_SCHEMA, SHARE, measure
 from coterie.strategies.placebo import PLACEBO_SCHEMA, placebo
 from coterie.strategies.propose import PROPOSED, strategies_of_day
-from coterie.strategies.scorecard import HORIZONS, Measured, coverage, score, scorecard_of_day
+from coterie.strategies.scorecard import Measured, coverage, score, scorecard_of_day
 from coterie.strategies.window import window_from_frames
 from coterie.tables import STRATEGIES, STRATEGY_SCORECARD
 
@@ -187,7 +188,7 @@ def test_adoption_is_counted_among_those_who_were_new_before_the_week_that_is_sc
     assert found["realised"] == pytest.approx(rates[0] - rates[1])
 
 
-def test_other_days_suggestions_and_other_weeks_rows_do_not_show() -> None:
+def test_what_counts_in_the_record_does_not_depend_on_what_else_is_scored() -> None:
     _, days, made = scenario()
     usual = scorecard_of_day(day=DAY, days=days, issued=made)
     week = replace(
@@ -197,8 +198,42 @@ def test_other_days_suggestions_and_other_weeks_rows_do_not_show() -> None:
         memberships=days.memberships.filter(pl.col("day") < DAY),
         user_interests=days.user_interests.filter(pl.col("day") == DAY - timedelta(7)),
     )
-    more = pl.concat([made, *(made.with_columns(day=pl.lit(DAY - timedelta(d))) for d in (0, 1, 6, 8, 13, 15))])
-    assert_frame_equal(scorecard_of_day(day=DAY, days=week, issued=more), usual)
+    never, between = (0, 1, 6, 29, 40), (8, 13, 15, 28)
+    more = pl.concat([made, *(made.with_columns(day=pl.lit(DAY - timedelta(d))) for d in (*never, *between))])
+    found = scorecard_of_day(day=DAY, days=week, issued=more)
+    assert_frame_equal(found.filter(in_record()), usual, check_exact=True)
+    assert set(found["horizon_days"]) == {*HORIZONS, *between}
+
+
+def every_day(made: pl.DataFrame) -> pl.DataFrame:
+    """What was suggested a week ago, as if it had been suggested every day."""
+    once = made.filter(pl.col("day") == DAY - timedelta(7))
+    return pl.concat([once.with_columns(day=pl.lit(DAY - timedelta(d))) for d in range(40)])
+
+
+def test_every_suggestion_is_scored_every_day_from_a_week_to_four_weeks_after() -> None:
+    _, days, made = scenario()
+    found = scorecard_of_day(day=DAY, days=days, issued=every_day(made))
+    assert sorted(found["horizon_days"].unique()) == list(range(7, 29))
+    assert found.group_by("horizon_days").len()["len"].unique().to_list() == [12]
+    assert found.filter((pl.lit(DAY) - pl.col("issued_on")).dt.total_days() != pl.col("horizon_days")).is_empty()
+    assert "not_scorable" not in set(found["verdict"])
+
+
+def test_a_score_is_what_a_prediction_of_the_day_would_be_measured_to_be() -> None:
+    """Members as of the day before the week, as for suggestions; but at 14 days those for whom it was made."""
+    w, days, made = scenario()
+    found = scorecard_of_day(day=DAY, days=days, issued=every_day(made))
+    for age in (7, 8, 14, 21, 28):
+        ago = 14 if age == 14 else 7
+        window = days.window(DAY - timedelta(6), DAY, pl.Series(w.communities), members_on=DAY - timedelta(ago))
+        shares = measure(window, days.interest_daily).filter(pl.col("metric") == SHARE).with_columns(
+            strategy_id="s" + pl.col("community_id").str.slice(-1) + pl.col("interest_id").str.slice(-1)
+        ).filter(pl.col("interest_id").is_in(INTERESTS[:3]))  # fmt: skip
+        joined = found.filter(pl.col("horizon_days") == age).join(shares, on="strategy_id", validate="1:1")
+        assert joined.height == 12
+        assert joined["realised"].to_list() == joined["difference"].to_list()
+        assert joined["realised_error"].to_list() == joined["std_error"].to_list()
 
 
 def test_a_community_that_had_no_members_is_not_scorable() -> None:
@@ -249,9 +284,9 @@ def test_nothing_issued_is_an_empty_card() -> None:
 # --- coverage -----------------------------------------------------------------------------------------------------
 
 
-def card(*held: bool | None, name: str = "s") -> pl.DataFrame:
+def card(*held: bool | None, name: str = "s", age: int = 7) -> pl.DataFrame:
     rows = [
-        {"strategy_id": f"{name}{k}", "issued_on": DAY, "horizon_days": 7, "predicted": 0.1, "in_interval": h, "verdict": "x"}
+        {"strategy_id": f"{name}{k}", "issued_on": DAY, "horizon_days": age, "predicted": 0.1, "in_interval": h, "verdict": "x"}
         for k, h in enumerate(held)
     ]  # fmt: skip
     return pl.DataFrame(rows, schema=STRATEGY_SCORECARD.schema)
@@ -284,6 +319,14 @@ def test_coverage_is_told_by_kind_and_only_of_what_was_scored() -> None:
         "boost_interest": (3.0, pytest.approx(2 / 3)), "explore_interest": (1.0, 0.0)
     }  # fmt: skip
     assert coverage(scorecard=STRATEGY_SCORECARD.empty(), strategies=strategies) == {}
+
+
+def test_a_suggestion_counts_once_at_each_age_of_the_record_however_often_it_is_scored() -> None:
+    strategies = issued(suggestion("s0", "c", "i"), suggestion("s1", "c", "i"))
+    daily = [card(age == 14, age == 14, age=age) for age in AGES]
+    shipped = card(True, True).with_columns(shipped_on=pl.lit(DAY))
+    found = coverage(scorecard=pl.concat([*daily, shipped]), strategies=strategies)
+    assert (found["boost_interest"]["n"], found["boost_interest"]["share"]) == (4.0, 0.5)
 
 
 def proposed_and_scored(seed: int, change: bool) -> pl.DataFrame:

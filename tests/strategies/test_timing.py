@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from jsonschema import Draft202012Validator
+from polars.testing import assert_frame_equal
 from strategies_world import days_of_showings, mixed, planned
 
 from coterie.strategies.action import action_schema, told
@@ -144,6 +145,18 @@ def test_it_is_planned_for_and_scored_at_the_hours_that_were_suggested() -> None
     # By then they keep other hours and gain nothing in these: measured all the same.
     card = scorecard_of_day(day=later, days=week(4, later, own=1.0, gain=0.0), issued=issued).row(0, named=True)
     assert card["verdict"] == "miss"
+
+
+def test_each_suggestion_is_scored_at_its_own_hours() -> None:
+    later = DAY + timedelta(days=7)
+    days, today = week(4, later), planned(DAY, week(3), suggested(week(3)), REAL)
+    noon = pl.col("action").str.replace(f'"from_hour": {FROM}', '"from_hour": 12')
+    earlier = today.with_columns(noon, day=pl.lit(DAY - timedelta(days=3)))
+    assert earlier["action"][0] != today["action"][0]
+    alone = [scorecard_of_day(day=later, days=days, issued=rows) for rows in (today, earlier)]
+    assert_frame_equal(scorecard_of_day(day=later, days=days, issued=pl.concat([today, earlier])).sort("horizon_days"),
+                       pl.concat(alone), check_exact=True)  # fmt: skip
+    assert alone[0]["realised"].item() > alone[1]["realised"].item() + 0.05
 
 
 def test_few_users_are_told_of_in_no_row() -> None:

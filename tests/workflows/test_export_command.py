@@ -46,7 +46,7 @@ def test_a_day_is_exported_with_what_was_decided(home: Path, tmp_path: Path) -> 
     told = coterie(home, "decide", "s-1", "shipped", "--on", "2024-05-01", "--note", "in the app")
     assert told.stdout == (
         "s-1 (boost_interest, d.i, suggested on 2024-05-01): shipped on 2024-05-01.\n"
-        "It is scored on 2024-05-07 and 2024-05-14, by what showings of it bring while it is in force.\n"
+        "It is scored from 2024-05-07 to 2024-05-28, by what showings of it bring while it is in force.\n"
     ), told.stderr
     to = tmp_path / "out"
     formats = [part for name in ("csv", "json", "xlsx", "pptx", "ppttc", "power-bi") for part in ("--format", name)]

@@ -67,12 +67,16 @@ def test_a_strategy_is_found_where_it_was_last_issued(home: Home) -> None:
         home.put("experiment_plans", day, {"strategy_id": "s1", "days": 7})
     home.put("strategies", LAST, {"strategy_id": "s2", "community_id": "c1"})
     score = {"strategy_id": "s1", "issued_on": AGO}
-    for day, horizon in zip(DAYS[1:], (1, 2), strict=True):
-        home.put("strategy_scorecard", day, {**score, "horizon_days": horizon})
+    for day in DAYS[1:]:
+        home.put("strategy_scorecard", day, *({**score, "horizon_days": age} for age in (7, 8, 14)))
     found = home.know("s1")
     assert [(row["day"], row["effect"], row["action"]) for row in found["strategies"]] == [(DAYS[1], 0.2, {"b": [1]})]
     assert [row["day"] for row in found["experiment_plans"]] == [DAYS[1]]
-    assert [row["horizon_days"] for row in found["strategy_scorecard"]] == [1, 2]
+    # Of earlier days only the scores that count: the others share most of their week with the newest day's.
+    assert [(row["day"], row["horizon_days"]) for row in found["strategy_scorecard"]] == [
+        *((DAYS[1], age) for age in (7, 14)), *((LAST, age) for age in (7, 8, 14)),
+    ]  # fmt: skip
+    assert len(home.know("s1", history=True)["strategy_scorecard"]) == 6
     assert home.know("s1", on=AGO)["strategies"][0]["effect"] == 0.1
     assert [row["strategy_id"] for row in home.know("c1")["strategies"]] == ["s2"]
 

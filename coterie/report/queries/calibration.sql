@@ -10,6 +10,7 @@ cards as (
     from strategy_scorecard as card
     inner join strategies as issued on card.strategy_id = issued.strategy_id and card.issued_on = issued.day
     where card.day between $day - 27 and $day and card.verdict <> 'not_scorable' and card.shipped_on is null
+      and card.horizon_days in (7, 14)
       and issued.day between $day - 53 and $day
 ),
 

@@ -16,6 +16,7 @@ sums as (
     from strategy_scorecard as card
     left join kinds on card.strategy_id = kinds.strategy_id and card.issued_on = kinds.day
     where card.day between $day - 27 and $day and card.verdict <> 'not_scorable' and card.shipped_on is null
+      and card.horizon_days in (7, 14)
     group by grouping sets ((coalesce(kinds.kind, 'unknown'), card.horizon_days), ())
 )
 

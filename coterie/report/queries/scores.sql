@@ -7,6 +7,7 @@ with cards as (
         power(10.0, floor(log10(nullif(realised_error / 2, 0)))) as unit
     from strategy_scorecard
     where day between $day - 27 and $day and verdict <> 'not_scorable' and shipped_on is null
+      and horizon_days in (7, 14)
 ),
 
 steps as (

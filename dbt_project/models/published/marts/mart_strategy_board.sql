@@ -2,7 +2,8 @@
 -- disclosure size are left out. Estimates are rounded to between a fifth and a half of their standard error, about what
 -- one user can move them by; what cannot be evaluated has none. A kind that keeps missing is a warning, no suggestion:
 -- of at least 20 that were scored in the last 28 days, so few held that more than 80 % can be ruled out. What was shipped
--- is measured otherwise, and does not count there.
+-- is measured otherwise, and does not count there. A suggestion is scored every day, but counts at two ages, a week apart:
+-- scores of successive days share most of their week.
 
 -- A suggestion keeps its id, so any earlier day tells its kind.
 with kinds as (
@@ -19,7 +20,10 @@ record as (
         count(case when card.verdict = 'hit' then 1 end) as hits
     from {{ source('lake', 'strategy_scorecard') }} as card
     inner join kinds on card.strategy_id = kinds.strategy_id
-    where card.day between {{ today(days_ago=27) }} and {{ today() }} and card.shipped_on is null
+    where
+        card.day between {{ today(days_ago=27) }} and {{ today() }}
+        and card.shipped_on is null
+        and card.horizon_days in (7, 14)
     group by kinds.kind
 ),
 
