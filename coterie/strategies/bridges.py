@@ -125,9 +125,15 @@ def _measured(window: Window, cells: ItemCells, basis: str, bridge: _Bridge, few
     members, engaged = int((by_user > 0).sum()), int((row_sums(y_there) > 0).sum())
     value, baseline = _ratio(y_there, x_there), _ratio(y, x)
     influence = _influence(y_there, x_there, value) - _influence(y, x, baseline)
-    cell = float((influence.data**2).sum())
     of_users = float((row_sums(influence) ** 2).sum()) * _few(by_user)
-    of_items = max(float((column_sums(influence) ** 2).sum()) - cell, 0.0) * _few(by_item)
+    # How much of the interest is shown of either half is given, so an item counts by its distance from its own half.
+    y_here, x_here = sparse.csr_array(y - y_there), sparse.csr_array(x - x_there)
+    own_half = sparse.csr_array(
+        (_apart(y_there, x_there, value) + _apart(y_here, x_here, _ratio(y_here, x_here))) / (x.sum() or 1.0)
+    )
+    by_halves = sparse.csr_array(_influence(y_there, x_there, value) - own_half)
+    cell = float((by_halves.data**2).sum())
+    of_items = max(float((column_sums(by_halves) ** 2).sum()) - cell, 0.0) * _few(by_item)
     variance = of_users + of_items
     others = _members(window.members, bridge.other)
     reached = int((row_sums(sparse.csr_array(cells.feed_shown[others][:, bridge.items])) > 0).sum())
@@ -194,7 +200,11 @@ def _ratio(y: Matrix, x: Matrix) -> float:
 def _influence(y: Matrix, x: Matrix, ratio: float) -> Matrix:
     """What each user and item adds to the error of a ratio."""
     whole = float(x.data.sum())
-    return sparse.csr_array((y - x * np.nan_to_num(ratio)) / (whole if whole > 0 else 1.0))
+    return sparse.csr_array(_apart(y, x, ratio) / (whole if whole > 0 else 1.0))
+
+
+def _apart(y: Matrix, x: Matrix, ratio: float) -> Matrix:
+    return sparse.csr_array(y - x * np.nan_to_num(ratio))
 
 
 def _few(by_cluster: Array) -> float:

@@ -106,6 +106,14 @@ def test_intervals_hold_whether_items_differ_or_not(spread: float) -> None:
     assert 0.82 <= (np.abs(off) <= 1.645).mean() <= 0.98
 
 
+def test_that_the_halves_differ_is_no_error_of_items() -> None:
+    """How much is shown of either half is given: with much of the other's shown already, errors are as large as they say."""
+    true = 0.6 - (0.8 * 0.3 + 0.2 * 0.6)
+    rows = [bridges(window(week(seed, own=0.8)), WANTED).row(0, named=True) for seed in range(1000, 1040)]
+    off = [(row["difference"] - true * (1 - row["own_share"]) / 0.8) / row["std_error"] for row in rows]
+    assert 0.75 < np.std(off) < 1.3
+
+
 def test_where_content_is_shared_or_the_interest_is_not_there_is_no_bridge() -> None:
     assert bridges(window(week(1, own=0.5)), WANTED).is_empty()
     assert bridges(window(week(1)), WANTED.head(1)).is_empty()
