@@ -475,6 +475,7 @@ STRATEGY_SCORECARD = Table(
         ),
         Column("in_interval", pl.Boolean, "Whether prediction and outcome agree within both errors at 90 %", True),
         _text("verdict", "hit, miss or not_scorable"),
+        Column("why_not", pl.String, "Of what is not scorable, why", True),
         Column(
             "shipped_on",
             pl.Date,

@@ -23,8 +23,8 @@ def decide_command(
     """Record what became of a suggestion; a later decision about it takes the place of an earlier one."""
     # Here, as the other commands need not wait for the statistics behind them.
     from coterie.strategies.horizons import AGES
+    from coterie.strategies.intervention import NOT_AS_INTERVENTIONS
     from coterie.strategies.propose import PROPOSED
-    from coterie.strategies.scorecard import AGAINST_THE_FEED
 
     lake = Lake(load_settings().home)
     made = decided(lake, strategy_id, decision, on=on.date(), note=note)
@@ -47,12 +47,9 @@ def decide_command(
         typer.echo(f"Mind: its status was '{status}'.")
     if made.decision != "rejected" and made.decided_on >= row["expires_on"]:
         typer.echo(f"Mind: the suggestion no longer held from {row['expires_on']} on.")
-    elif (
-        made.decision == "shipped"
-        and row["metric"] in AGAINST_THE_FEED
-        and row["effect"] is not None
-        and status == PROPOSED
-    ):
+    elif made.decision == "shipped" and row["metric"] in NOT_AS_INTERVENTIONS:
+        typer.echo(f"It cannot be scored: {NOT_AS_INTERVENTIONS[row['metric']]}.")
+    elif made.decision == "shipped" and row["effect"] is not None and status == PROPOSED:
         first, last = (made.decided_on + timedelta(days=age - 1) for age in (min(AGES), max(AGES)))
         last = min(last, made.issued_on + timedelta(days=max(AGES)))
         typer.echo(f"It is scored from {first} to {last}, by what showings of it bring while it is in force.")

@@ -13,7 +13,13 @@ from coterie.strategies.creators import BY_CREATOR, by_creator
 from coterie.strategies.days import Days
 from coterie.strategies.grounds import MOVING_METRICS
 from coterie.strategies.horizons import AGES, HORIZONS, in_record
-from coterie.strategies.intervention import of_what_moved
+from coterie.strategies.intervention import (
+    AS_INTERVENTIONS,
+    LEAST_TOLD_APART,
+    MINGLED,
+    NOT_AS_INTERVENTIONS,
+    of_what_moved,
+)
 from coterie.strategies.newcomers import NEWCOMERS, PLACED, asked_of, newcomers
 from coterie.strategies.outcome import MIN_USERS, WINDOW_DAYS, measure
 from coterie.strategies.placebo import placebo
@@ -27,13 +33,12 @@ from coterie.tables import STRATEGIES, STRATEGY_SCORECARD
 # Days from a suggestion to its last score.
 ISSUED_BEFORE = max(AGES)
 SHIPPED = STRATEGIES.schema | {"issued_on": pl.Date, "shipped_on": pl.Date, "held": pl.Boolean}
-AGAINST_THE_FEED = tuple(
-    metric for metric in MOVING_METRICS if metric not in (BRIDGE_GAIN, REST_GAIN)
-)  # against a showing of the whole feed
 _KEY = ["community_id", "target", "metric"]
 # What a suggestion says beside its target, which the next day's may say otherwise: hours, a cap, a number of signals.
 _SAID = {TIMING_GAIN: "from_hour", REST_GAIN: "most_per_day", PLACED: "signals"}
 _NOTHING_SAID = -1
+NO_MEMBERS = "the community has no member any more who did anything in the week"
+NOTHING_OF_IT = "nothing in the week tells of it"
 WEEK_BEFORE = timedelta(days=WINDOW_DAYS - 1)  # from the last day of a week to its first
 
 
@@ -74,9 +79,8 @@ def scorecard_of_day(
     an age of the record does not depend on what else is scored.
 
     What was shipped on S changes what it was measured on. It is scored on the weeks that lie in it instead, from the first
-    on, for the members as of S - 1, by what its showings bring while it is in force (coterie.strategies.intervention). Where
-    its metric is not that of showings of the whole feed, or it was taken back, nothing can be told: then it is not scored at
-    all.
+    on, for the members as of S - 1, by what its showings bring while it is in force (coterie.strategies.intervention). Of
+    what was taken back there is no row. Whatever is `not_scorable` says why.
 
     Args:
         day: the day of scoring.
@@ -241,34 +245,65 @@ def score_shipped(in_force: int, shipped: pl.DataFrame, found: Measured, beside:
         beside: SHIPPED, all that was in force by then, these included.
 
     Returns:
-        STRATEGY_SCORECARD; `not_scorable` what is not measured against a showing of the whole feed.
+        STRATEGY_SCORECARD; `not_scorable` what is not of AS_INTERVENTIONS.
     """
-    share = pl.col("evidence").str.json_path_match("$.share_of_showings_now").cast(pl.Float64)
-    scored = _beside(shipped.with_columns(share_before=share), found)
+    of_feed, of_interest, of_theirs = (
+        pl.col("evidence").str.json_path_match(f"$.{name}").cast(pl.Float64)
+        for name in (
+            "share_of_showings_now",
+            "share_of_own_showings_of_the_interest",
+            "share_of_their_showings_of_the_interest",
+        )
+    )
+    share = pl.when(pl.col("metric") == BRIDGE_GAIN).then(of_interest).otherwise(of_feed)
+    scored = _beside(shipped.with_columns(share_before=share, theirs_before=of_theirs), found)
     others = beside.join(shipped, on=["strategy_id", "shipped_on"], how="anti").select("community_id")
     moved = of_what_moved(pl.concat([scored, others], how="diagonal")).filter(pl.col("strategy_id").is_not_null())
-    of_the_feed = pl.col("metric").is_in(AGAINST_THE_FEED)
+    mingled = (pl.col("their_share") < LEAST_TOLD_APART * pl.col("theirs_before")).fill_null(False)
     told = moved.with_columns(
-        pl.when(of_the_feed).then(pl.col("realised", "realised_error")), horizon_days=pl.lit(in_force, pl.Int64)
+        pl.when(pl.col("metric").is_in(AS_INTERVENTIONS) & ~mingled).then(pl.col("realised", "realised_error")),
+        horizon_days=pl.lit(in_force, pl.Int64),
+        why_not=pl.coalesce(
+            pl.col("metric").replace_strict(NOT_AS_INTERVENTIONS, default=None, return_dtype=pl.String),
+            "why_not",
+            pl.when(mingled).then(pl.lit(MINGLED)),
+            "unmoved",
+        ),
     )
     return _judged(told.with_columns(placebo=pl.when(pl.col("realised").is_not_null()).then("placebo")))
 
 
 def _beside(rows: pl.DataFrame, found: Measured) -> pl.DataFrame:
-    """Suggestions with predicted, realised, realised_error, placebo, popularity and served_share."""
+    """Suggestions with predicted, realised, realised_error, placebo, popularity, served_share, and why_not if that is so."""
     outcomes = pl.concat(
         [pl.DataFrame(schema=BY_CREATOR | BRIDGES | TIMED | RESTED | NEWCOMERS), found.outcomes], how="diagonal"
     )
     measured = outcomes.with_columns(
         target=TARGET, said=pl.coalesce(*_SAID.values()).fill_null(_NOTHING_SAID)
     ).select(
-        *_KEY, "said", "evaluability", "popularity", "served_share",
+        *_KEY, "said", "popularity", "why_not", "their_share", measured="evaluability",
+        served_share=pl.when(pl.col("metric") == BRIDGE_GAIN).then("own_share").otherwise("served_share"),
         realised="difference", realised_error="std_error", own_placebo="placebo",
     )  # fmt: skip
     return (
         rows.with_columns(target=TARGET, predicted="effect", said=_said())
-        .join(measured, on=[*_KEY, "said", "evaluability"], how="left")
+        .join(measured, on=[*_KEY, "said"], how="left")
         .join(found.placebos.rename({"interest_id": "target"}), on=_KEY, how="left")
+        .with_columns(
+            pl.when(pl.col("measured") == pl.col("evaluability")).then(
+                pl.col("realised", "realised_error", "popularity")
+            ),
+            why_not=pl.when(pl.col("measured").is_null())
+            .then(
+                pl.when(pl.col("community_id").is_in(outcomes["community_id"].unique().implode()))
+                .then(pl.lit(NOTHING_OF_IT))
+                .otherwise(pl.lit(NO_MEMBERS))
+            )
+            .when(pl.col("why_not").is_not_null())
+            .then("why_not")
+            .when(pl.col("measured") != pl.col("evaluability"))
+            .then(pl.format("predicted by {}, measured by {}", "evaluability", "measured")),
+        )
         .with_columns(
             placebo=pl.when(pl.col("realised").is_not_null()).then(pl.coalesce("own_placebo", "placebo")),
             popularity=pl.when(pl.col("metric").is_in([*MOVING_METRICS, TIMING_GAIN]))
@@ -299,7 +334,7 @@ def _judged(scored: pl.DataFrame) -> pl.DataFrame:
     )
     return (
         scored.with_columns(in_interval=(pl.col("realised") - pl.col("predicted")).abs() <= near)
-        .with_columns(verdict=verdict)
+        .with_columns(verdict=verdict, why_not=pl.when(pl.col("in_interval").is_null()).then("why_not"))
         .select(pl.col(c).cast(t) for c, t in STRATEGY_SCORECARD.schema.items())
     )
 

@@ -11,11 +11,12 @@ from strategies_world import days_of_showings, mixed, planned
 
 from coterie.strategies.bridges import BRIDGE_GAIN, bridges
 from coterie.strategies.days import Days
+from coterie.strategies.intervention import MINGLED, NOT_MOVED
 from coterie.strategies.kinds import BRIDGE
 from coterie.strategies.propose import PROPOSED, strategies_of_day, strategy_id
-from coterie.strategies.scorecard import scorecard_of_day
+from coterie.strategies.scorecard import SHIPPED, scorecard_of_day
 from coterie.strategies.window import Window
-from coterie.tables import COMMUNITIES, INTEREST_GRAPH
+from coterie.tables import COMMUNITIES, INTEREST_GRAPH, STRATEGIES
 
 DAY = date(2024, 5, 21)
 BEFORE = DAY - timedelta(days=7)
@@ -39,14 +40,17 @@ REAL = pl.DataFrame(
 )  # fmt: skip
 
 
-def week(seed: int, last: date = DAY, own: float = OWN, spread: float = 0.02) -> Days:
-    """A week of showings, all of them random; items differ by `spread`. A third group is shown cars alone."""
+def week(seed: int, last: date = DAY, own: float = OWN, spread: float = 0.02, moved: float = 0.0) -> Days:
+    """A week of showings, all of them random; items differ by `spread`. A third group is shown cars alone.
+
+    Of what Ann's are shown of art, a share `moved` goes to the other half.
+    """
     rng = np.random.default_rng(seed)
     user, day = np.repeat(np.arange(3 * USERS), 7 * SHOWN), np.tile(np.arange(7), 3 * USERS * SHOWN)
     n = len(user)
     group = user // USERS
     art = (group < 2) & (rng.random(n) < 0.5)
-    mine = rng.random(n) < own
+    mine = rng.random(n) < np.where(group == 0, own * (1 - moved), own)
     half = np.where(mine, group % 2, 1 - group % 2)
     item = rng.integers(0, ITEMS // 2, n) + half * (ITEMS // 2) * art
     quality = rng.normal(0, spread, ITEMS)
@@ -137,6 +141,56 @@ def test_it_is_planned_for_and_scored_by_the_same_measure() -> None:
     assert (card["verdict"], card["placebo"]) == ("hit", None)
     gone = scorecard_of_day(day=later, days=week(4, later, own=0.5), issued=issued).row(0, named=True)
     assert gone["verdict"] == "not_scorable"  # by then both are shown the same
+
+
+LATER = DAY + timedelta(days=7)
+
+
+def in_force(days: Days, **changes: object) -> dict[str, object]:
+    """The score of the bridge to Ann's, shipped on the day after it was suggested."""
+    usual = {
+        "strategy_id": "s", "kind": BRIDGE, "community_id": "ann", "interest_id": "art", "other_community_id": "bob",
+        "metric": BRIDGE_GAIN, "effect": TRUE_GAIN, "std_error": 0.02, "evaluability": "random_exposure",
+        "status": PROPOSED, "evidence": json.dumps({"share_of_own_showings_of_the_interest": 1 - OWN,
+                                                    "share_of_their_showings_of_the_interest": OWN}),
+        "issued_on": DAY, "shipped_on": DAY + timedelta(days=1), "held": True,
+    }  # fmt: skip
+    shipped = pl.DataFrame([usual | changes], schema=SHIPPED)
+    nothing = pl.DataFrame(schema=STRATEGIES.schema | {"day": pl.Date})
+    return scorecard_of_day(day=LATER, days=days, issued=nothing, shipped=shipped).row(0, named=True)
+
+
+def test_what_was_shipped_is_scored_by_the_showings_of_the_interest_that_moved() -> None:
+    """What is left to gain is less by then; what each showing brought that moved is not."""
+    found = pl.DataFrame([in_force(week(seed, LATER, moved=0.2)) for seed in range(1000, 1040)])
+    off = (found["realised"] - TRUE_GAIN) / found["realised_error"]
+    assert found["realised"].mean() == pytest.approx(TRUE_GAIN, abs=0.01)
+    assert 0.7 < off.std() < 1.35
+    assert 0.78 <= (off.abs() <= 1.645).mean() <= 0.98
+    assert (found["verdict"] == "hit").mean() >= 0.85
+
+
+def test_where_items_are_no_longer_told_apart_it_is_not_scored() -> None:
+    """So much has moved that members are shown some of the other's items half as often as the other is."""
+    cards = [in_force(week(seed, LATER, moved=0.4)) for seed in range(8)]
+    assert {card["verdict"] for card in cards} == {"not_scorable"}
+    assert MINGLED in {card["why_not"] for card in cards}
+
+
+def test_a_bridge_that_brings_nothing_once_it_is_there_is_a_miss() -> None:
+    moved = week(3, LATER, moved=0.2)
+    assert moved.exposed is not None
+    rng = np.random.default_rng(1)
+    alike = moved.exposed.with_columns(strength=pl.Series((rng.random(moved.exposed.height) < 0.4).astype(float)))
+    card = in_force(replace(moved, exposed=alike))
+    assert (card["verdict"], card["why_not"]) == ("miss", None)
+    assert card["realised"] == pytest.approx(0, abs=0.06)
+
+
+def test_where_nothing_moved_within_the_interest_it_is_not_scored() -> None:
+    was = json.dumps({"share_of_own_showings_of_the_interest": 0.5, "share_of_showings_now": 0.0})
+    card = in_force(week(3, LATER, moved=0.2), evidence=was)
+    assert (card["verdict"], card["realised"], card["why_not"]) == ("not_scorable", None, NOT_MOVED)
 
 
 def test_few_users_are_told_of_in_no_number() -> None:

@@ -12,11 +12,16 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from strategies_world import days_of_showings
 
+from coterie.strategies.bridges import BRIDGE_GAIN
+from coterie.strategies.creators import CREATOR_GAIN
 from coterie.strategies.days import Days
-from coterie.strategies.intervention import of_what_moved
-from coterie.strategies.outcome import GAIN, SHARE
+from coterie.strategies.intervention import ANOTHER, AS_INTERVENTIONS, NOT_AS_INTERVENTIONS, NOT_MOVED, of_what_moved
+from coterie.strategies.newcomers import PLACED
+from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, LOSS, SHARE
 from coterie.strategies.propose import PROPOSED
-from coterie.strategies.scorecard import SHIPPED, scorecard_of_day
+from coterie.strategies.resting import REST_GAIN
+from coterie.strategies.scorecard import NO_MEMBERS, NOTHING_OF_IT, SHIPPED, scorecard_of_day
+from coterie.strategies.timing import TIMING_GAIN
 from coterie.tables import STRATEGIES
 
 FIRST = date(2024, 5, 15)  # of the change
@@ -143,6 +148,46 @@ def test_it_is_scored_in_its_first_and_second_week_and_no_longer_as_a_prediction
     assert as_predicted["shipped_on"].to_list() == [None]
     not_yet = on.with_columns(shipped_on=pl.lit(DAY + timedelta(days=1)))
     assert_frame_equal(card(days, not_yet, issued), as_predicted)
+
+
+METRICS = (SHARE, EXPOSURE, ADOPTION, GAP, GAIN, LOSS, CREATOR_GAIN, BRIDGE_GAIN, REST_GAIN, TIMING_GAIN, PLACED)
+
+
+def test_every_measure_is_scored_as_an_intervention_or_says_what_is_missing() -> None:
+    assert sorted([*AS_INTERVENTIONS, *NOT_AS_INTERVENTIONS]) == sorted(METRICS)
+
+
+@pytest.mark.parametrize("metric", NOT_AS_INTERVENTIONS)
+def test_what_no_log_can_tell_of_what_was_shipped_is_said_in_the_row(metric: str) -> None:
+    about = {TIMING_GAIN: {"from_hour": 22}, REST_GAIN: {"most_per_day": 2}, PLACED: {"signals": 5}}
+    action = json.dumps({"parameters": about.get(metric, {})})
+    (row,) = card(week(5), shipped(metric=metric, evaluability="observational", action=action)).iter_rows(named=True)
+    assert (row["verdict"], row["realised"], row["placebo"]) == ("not_scorable", None, None)
+    assert row["why_not"] == NOT_AS_INTERVENTIONS[metric]
+
+
+def test_why_nothing_can_be_told_of_a_gain_is_said_in_the_row() -> None:
+    def why(*of: pl.DataFrame, days: Days | None = None) -> set[str | None]:
+        found = card(week(5) if days is None else days, pl.concat(of))
+        assert set(found["verdict"]) == {"not_scorable"}
+        return set(found["why_not"])
+
+    assert why(shipped(evidence=json.dumps({"share_of_showings_now": 0.9}))) == {NOT_MOVED}
+    assert why(shipped(), shipped(strategy_id="t", interest_id="cars")) == {ANOTHER}
+    assert why(shipped(evaluability="propensity")) == {"predicted by propensity, measured by random_exposure"}
+    assert why(shipped(interest_id="none")) == {NOTHING_OF_IT}
+    assert why(shipped(community_id="gone")) == {NO_MEMBERS}
+
+
+def test_what_had_been_in_force_before_the_suggestion_does_not_count_as_another() -> None:
+    def verdicts(ago: int) -> list[str]:
+        """Something else was shipped so many days before the week that the suggestion was made of."""
+        start = FIRST - timedelta(days=7 + ago)
+        other = shipped(strategy_id="t", interest_id="cars", issued_on=start, shipped_on=start)
+        return card(week(5), pl.concat([shipped(), other])).filter(pl.col("strategy_id") == "s")["verdict"].to_list()
+
+    assert verdicts(0) == ["not_scorable"]
+    assert verdicts(1) == ["hit"]
 
 
 def test_what_is_of_another_measure_or_was_taken_back_is_not_scored_as_if_nobody_had_shipped_it() -> None:

@@ -20,7 +20,7 @@ from coterie.strategies.horizons import AGES, HORIZONS, in_record
 from coterie.strategies.outcome import ADOPTION, GAIN, OUTCOME_SCHEMA, SHARE, measure
 from coterie.strategies.placebo import PLACEBO_SCHEMA, placebo
 from coterie.strategies.propose import PROPOSED, strategies_of_day
-from coterie.strategies.scorecard import Measured, coverage, score, scorecard_of_day
+from coterie.strategies.scorecard import NO_MEMBERS, NOTHING_OF_IT, Measured, coverage, score, scorecard_of_day
 from coterie.strategies.window import window_from_frames
 from coterie.tables import STRATEGIES, STRATEGY_SCORECARD
 
@@ -70,17 +70,17 @@ def test_a_hit_is_within_the_root_of_both_errors_at_ninety_percent(a: float, b: 
 
 
 @pytest.mark.parametrize(
-    "found",
+    ("found", "why"),
     [
-        [],
-        [outcome("c", "other", 0.1, 0.01, "observational")],
-        [outcome("c", "i", None, None, "not_evaluable")],
-        [outcome("c", "i", 0.1, 0.01, "random_exposure")],  # measured, but not as it was predicted
+        ([], NO_MEMBERS),
+        ([outcome("c", "other", 0.1, 0.01, "observational")], NOTHING_OF_IT),
+        ([outcome("c", "i", None, None, "not_evaluable") | {"why_not": "too few"}], "too few"),
+        ([outcome("c", "i", 0.1, 0.01, "random_exposure")], "predicted by observational, measured by random_exposure"),
     ],
 )
-def test_what_cannot_be_measured_as_predicted_is_not_scorable(found: list[dict[str, Any]]) -> None:
+def test_what_cannot_be_measured_as_predicted_is_not_scorable(found: list[dict[str, Any]], why: str) -> None:
     row = scored(issued(suggestion("s", "c", "i")), found, [("c", "i", SHARE, 0.01)]).row(0, named=True)
-    assert row["verdict"] == "not_scorable"
+    assert (row["verdict"], row["why_not"]) == ("not_scorable", why)
     assert [row[n] for n in ("realised", "realised_error", "placebo", "in_interval")] == [None] * 4
     assert row["predicted"] == 0.1
 
