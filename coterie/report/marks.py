@@ -9,7 +9,7 @@ from typing import Any
 
 import altair as alt
 
-from coterie.report.numbers import METRICS, keys_of, written
+from coterie.report.numbers import METRICS, bounds_of, keys_of, told
 from coterie.report.texts import Texts
 
 Spec = dict[str, Any]
@@ -24,11 +24,9 @@ TIMES = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.2, 1.5, 2, 3, 4, 5, 7, 10
 def number(metric: str, row: Mapping[str, Any], t: Texts) -> dict[str, str]:
     """What a mark says of the number that it shows, and where that comes from."""
     of = METRICS[metric]
-    low, high = (row[name] if name else None for name in (of.low, of.high))
-    interval = ""
-    if low is not None and high is not None:
-        interval = t("interval", low=written(low, of.written), high=written(high, of.written))
-    return {"said": written(row[of.column], of.written), "interval": interval, "trace": f"{metric}|{keys_of(of, row)}"}
+    bounds = bounds_of(of, row, t)
+    interval = t("interval", low=bounds[0], high=bounds[1]) if bounds else ""
+    return {"said": told(row[of.column], of.written, t), "interval": interval, "trace": f"{metric}|{keys_of(of, row)}"}
 
 
 def day_axis(*, ticks: int) -> alt.X:

@@ -12,7 +12,8 @@ import report_world as world
 from conftest import Made
 
 from coterie.report import headline, outward
-from coterie.report.numbers import written
+from coterie.report.numbers import Numbers, written
+from coterie.report.texts import Language, Texts
 from resources.lake import Lake
 
 # What makes one page differ from another is above the drawing library, which is the same in each.
@@ -169,13 +170,36 @@ def test_every_number_has_a_definition_and_a_query(usual: Made) -> None:
     ("value", "how", "said"),
     [
         (1234.0, "count", "1,234"), (0.123, "percent", "12%"), (0.0123, "percent", "1.2%"), (0.0, "percent", "0%"),
-        (-0.021, "points", "−2.1"), (0.0001, "points", "0.0"), (-0.0001, "points", "0.0"), (0.1, "change", "+10%"),
+        (-0.021, "points", "−2.1"), (0.0001, "points", "+0.01"), (-0.0001, "points", "−0.01"),
+        (0.0004, "percent", "0.04%"), (0.0, "points", "0.0"), (1e-9, "points", "0.0"), (-1e-9, "points", "0.0"),
+        (0.1, "change", "+10%"),
         (1.5, "times", "1.5×"), (0.73, "times", "0.73×"),
         (1.02, "times", "1.02×"), (12.34, "times", "12.3×"), (0.05, "q", "0.05"), (0.00001, "q", "0.0001"),
     ],
 )  # fmt: skip
 def test_numbers_as_people_read_them(value: float, how: str, said: str) -> None:
     assert written(value, how) == said  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("status", "language", "said"),
+    [
+        ("proposed", "en", "(just above 0.0 to +5.0)"),
+        ("warning: only 1 of 20 of its kind", "en", "(just above 0.0 to +5.0)"),
+        ("withheld: the interval reaches zero", "en", "(0.0 to +5.0)"), ("proposed", "zh", "（略高於 0.0 至 +5.0）"),
+    ],
+)  # fmt: skip
+def test_what_passed_its_test_does_not_begin_at_zero(status: str, language: Language, said: str) -> None:
+    row = {"effect": 0.02, "effect_low": 0.0, "effect_high": 0.05, "status": status}
+    assert Numbers(Texts(language, html=False)).interval("board.effect", row) == said
+    assert "just" not in Numbers(Texts("en", html=False)).interval("board.effect", {**row, "effect_low": 0.01})
+
+
+def test_a_ratio_is_said_in_words_where_the_language_does() -> None:
+    row = {"ratio": 0.6, "ratio_low": 0.45, "ratio_high": 0.78}
+    numbers = Numbers(Texts("zh", html=False))
+    assert numbers("trends.ratio", row) == "0.6 倍"
+    assert numbers.interval("trends.ratio", row) == "（0.45 至 0.78 倍）"
 
 
 def test_a_suggestion_without_a_number_gets_no_sentence_about_one(usual: Made) -> None:
