@@ -6,7 +6,7 @@ import dagster as dg
 
 from assets.gate import GateError, Yielded, as_text, check_result
 from assets.tables import OWNER, refuses_in_words, today
-from coterie.report import FACTS, headline, outward, render
+from coterie.report import FACTS, Texts, first_screen, outward, render
 from resources.audit import Finding
 from resources.configurable import Log, Method, Reporting, Storage
 from resources.report_file import Reporter, write_report
@@ -57,11 +57,13 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                 f"{day}: the report was not published: {', '.join(f.says for f in findings if not f.passed)}"
             )
         path = write_report(lake, day, html)
+        command = f"coterie report --day {day} --open"
+        opening = Texts(reporting.language, html=False)("preview.open", command=f"`{command}`")
         yield dg.MaterializeResult(
             asset_key="report",
             check_results=results,
             metadata={
-                "preview": dg.MetadataValue.md(_preview(headline(facts, reporting.language))),
+                "preview": dg.MetadataValue.md(_preview(first_screen(facts, reporting.language), opening)),
                 "file": dg.MetadataValue.path(str(path)),
                 "open": dg.MetadataValue.url(path.as_uri()),
                 "bytes": size,
@@ -93,6 +95,10 @@ def _self_contained(html: str) -> Finding:
     )
 
 
-def _preview(said: list[str]) -> str:
-    """Sentences as Markdown: names from the log are text in it, whatever they hold."""
-    return "\n".join(f"{n}. {as_text(line)}" for n, line in enumerate(said, 1))
+def _preview(parts: list[tuple[str, list[str]]], opening: str) -> str:
+    """Headings and sentences as Markdown: names from the log are text in it, whatever they hold."""
+    said = [
+        f"**{as_text(heading)}**\n\n" + "\n".join(f"{n}. {as_text(line)}" for n, line in enumerate(lines, 1))
+        for heading, lines in parts
+    ]
+    return "\n\n".join([*said, opening])
