@@ -18,7 +18,7 @@ Spec = dict[str, Any]
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#B0709A", "#808080"
 BAR = 26
 # Where an axis of ratios has its marks.
-TIMES = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.2, 1.5, 2, 3, 4, 5, 7, 10, 20, 50]
+TIMES = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.5, 2, 3, 4, 5, 7, 10, 20, 50]
 
 
 def number(metric: str, row: Mapping[str, Any], t: Texts) -> dict[str, str]:

@@ -13,7 +13,7 @@ import pytest
 import report_world as world
 from conftest import Made
 
-from coterie.report import headline, outward
+from coterie.report import headline, outward, render
 from coterie.report.numbers import Numbers, written
 from coterie.report.texts import Language, Texts
 from resources.lake import Lake
@@ -159,6 +159,14 @@ def test_only_what_leaves_1_out_is_said_to_be_expected_by_chance(
     said = headline(replace(facts, frames={**facts.frames, "trends": trends}))[2]
     assert said.startswith("No interest changed beyond chance against the week before. Closest to a change is ")
     assert said.endswith("one such is to be expected by chance.") is by_chance
+
+
+def test_the_only_community_needs_no_map(usual: Made) -> None:
+    facts = usual.facts()
+    html = render(replace(facts, frames={**facts.frames, "communities": facts["communities"].head(1)}))
+    assert 'data-chart="map"' not in html
+    assert "This is the only one of the size that may be told of, so there is no map." in html
+    assert 'data-chart="map"' in usual.html()
 
 
 def test_without_yesterday_last_week_is_compared_with(tmp_path: Path) -> None:
