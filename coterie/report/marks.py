@@ -18,7 +18,8 @@ Spec = dict[str, Any]
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#B0709A", "#808080"
 BAR = 26
 # Where an axis of ratios has its marks.
-TIMES = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.5, 2, 3, 4, 5, 7, 10, 20, 50]
+TIMES = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.2, 1.5, 2, 3, 4, 5, 7, 10, 20, 50]
+NEAR_ONE = [0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.5, 2]  # where all lie within a factor of two
 
 
 def number(metric: str, row: Mapping[str, Any], t: Texts) -> dict[str, str]:
@@ -55,7 +56,8 @@ def intervals(
     names = {row["place"]: row["what"] for row in rows}
     short = {place: in_two(name) for place, name in names.items()}
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False)
-    axis = alt.Axis(format="~g", values=TIMES) if log else alt.Axis(tickCount=6)
+    near = log and max(row["high"] for row in rows) < 2 * min(row["low"] for row in rows)
+    axis = alt.Axis(format="~g", values=NEAR_ONE if near else TIMES) if log else alt.Axis(tickCount=6)
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=alt.Y(
             "place:N",

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import polars as pl
+import pytest
 from conftest import Made
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from coterie.report.charts import effects, quality
 from coterie.report.layout import NAME_HALF_WIDTH, NAME_HEIGHT, positions
 from coterie.report.map_chart import STILL_LIMIT, STILL_WIDTH, community_map
+from coterie.report.marks import intervals
 from coterie.report.river import move_of, river
 from coterie.report.texts import Texts
 
@@ -140,6 +142,14 @@ def test_more_kinds_than_colours_are_told_apart_by_words(usual: Made) -> None:
         dots = spec["layer"][-1]
         assert ("scale" in dots["encoding"]["color"]) is (few == 4)
         assert dots["data"]["values"][0]["what"].startswith("Show more: ") is (few == 6)
+
+
+@pytest.mark.parametrize(("high", "marked"), [(1.15, True), (2.5, False)])
+def test_ratios_near_1_have_marks_near_it(high: float, marked: bool) -> None:
+    rows = [{"what": "Tea", "value": 1.0, "low": 0.85, "high": high}]
+    spec = intervals(rows, Texts("en"), "", zero=1.0, log=True)
+    values = next(layer for layer in spec["layer"] if "x2" in layer["encoding"])["encoding"]["x"]["axis"]["values"]
+    assert (0.9 in values and 1.1 in values) is marked
 
 
 def test_a_mark_says_its_number_as_tables_do(forty: Made) -> None:
