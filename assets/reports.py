@@ -6,7 +6,7 @@ import dagster as dg
 
 from assets.gate import GateError, Yielded, as_text, check_result
 from assets.tables import OWNER, refuses_in_words, today
-from coterie.report import FACTS, headline, outward, render
+from coterie.report import FACTS, Texts, first_screen, outward, render
 from resources.audit import Finding
 from resources.configurable import Log, Method, Reporting, Storage
 from resources.report_file import Reporter, write_report
@@ -57,13 +57,18 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                 f"{day}: the report was not published: {', '.join(f.says for f in findings if not f.passed)}"
             )
         path = write_report(lake, day, html)
+        previews = _previews(first_screen(facts, reporting.language))
+        command = f"coterie report --day {day} --open"
+        opening = Texts(reporting.language, html=False)("preview.open", command=f"`{command}`")
         yield dg.MaterializeResult(
             asset_key="report",
             check_results=results,
             metadata={
-                "preview": dg.MetadataValue.md(_preview(headline(facts, reporting.language))),
+                # In parts: a text of more than a thousand characters stands folded in Dagster's UI.
+                **{key: dg.MetadataValue.md(text) for key, text in previews.items()},
                 "file": dg.MetadataValue.path(str(path)),
                 "open": dg.MetadataValue.url(path.as_uri()),
+                "how_to_open": dg.MetadataValue.md(opening),
                 "bytes": size,
             },
         )
@@ -93,6 +98,9 @@ def _self_contained(html: str) -> Finding:
     )
 
 
-def _preview(said: list[str]) -> str:
-    """Sentences as Markdown: names from the log are text in it, whatever they hold."""
-    return "\n".join(f"{n}. {as_text(line)}" for n, line in enumerate(said, 1))
+def _previews(parts: list[tuple[str, list[str]]]) -> dict[str, str]:
+    """The parts of the first screen as Markdown: names from the log are text in it, whatever they hold."""
+    return {
+        key: f"**{as_text(heading)}**\n\n" + "\n".join(f"{n}. {as_text(line)}" for n, line in enumerate(lines, 1))
+        for key, (heading, lines) in zip(("preview", "to_do", "trust"), parts, strict=True)
+    }

@@ -14,7 +14,7 @@ import polars as pl
 
 from coterie.export.handout import Handout, has_interval
 from coterie.export.texts import one_line
-from coterie.export.words import asks_of, kind_of, known_by, metric_of, number_of, points
+from coterie.export.words import asks_of, kind_of, known_by, metric_of, number_of, points, points_above_zero
 from coterie.strategies.grounds import MOVING_METRICS
 
 MOST_BARS = 10
@@ -115,7 +115,7 @@ def _suggestion(handout: Handout) -> Finding:
     asked = {made["strategy_id"]: made["action"] for made in handout.actions()}.get(top["strategy_id"])
     sentence = (
         f"{asks_of(top['kind'], _name(top['interest']), _name(top['community']), asked)}: {points(top['effect'])} points "
-        f"(90 % interval {points(top['effect_low'])} to {points(top['effect_high'])})."
+        f"(90 % interval {points_above_zero(top['effect_low'])} to {points(top['effect_high'])})."
     )
     notes = (
         f"{number_of(proposed.height, 'suggestion')} in all; of those that are measured alike, the first is the one whose "

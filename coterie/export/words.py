@@ -123,6 +123,12 @@ def points(value: float | None) -> str:
     return "—" if value is None else f"{value * 100 + 0.0:+.1f}"
 
 
+def points_above_zero(value: float) -> str:
+    """The lower end of what passed the test of being above zero, where rounding alone may have made it zero."""
+    said = points(value)
+    return said if said.strip("+-0.") else "just above 0.0"
+
+
 def number_of(count: int, one: str, many: str | None = None) -> str:
     """A count with its noun."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"

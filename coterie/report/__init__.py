@@ -5,10 +5,10 @@ from coterie.report.facts import BETWEEN, FACTS, DayFacts, Fact, Names, names_of
 from coterie.report.outward import outward
 from coterie.report.page import render
 from coterie.report.record import track_record
-from coterie.report.sentences import headline
-from coterie.report.texts import LANGUAGES, Language
+from coterie.report.sentences import first_screen, headline
+from coterie.report.texts import LANGUAGES, Language, Texts
 
 __all__ = [
-    "BETWEEN", "FACTS", "LANGUAGES", "DayFacts", "Fact", "Language", "Names", "headline", "names_of", "outward", "render",
-    "render_comparison", "track_record",
+    "BETWEEN", "FACTS", "LANGUAGES", "DayFacts", "Fact", "Language", "Names", "Texts", "first_screen", "headline", "names_of",
+    "outward", "render", "render_comparison", "track_record",
 ]  # fmt: skip

@@ -29,6 +29,11 @@ from coterie.report.river_chart import movement
 from coterie.report.texts import Texts
 
 TRENDS = {"rising": BLUE, "falling": ORANGE, "steady": GREY}
+# Large counts along an axis: thousands, and in Chinese ten thousands.
+COUNTS = {
+    "en": "format(datum.value, '~s')",
+    "zh": "datum.value < 10000 ? format(datum.value, ',~f') : format(datum.value / 10000, ',~f') + ' 萬'",
+}
 MOST_BARS = 15
 MOST_SCORES = 300
 
@@ -131,16 +136,20 @@ def effects(facts: DayFacts, t: Texts) -> Spec | None:
         return None
     shown = known.sort("effect_low", "strategy_id", descending=[True, False]).head(MOST_BARS)
     kinds = [kind for kind in t.get("kinds") if kind in set(shown["kind"])]
+    colours = (BLUE, GREEN, ORANGE, GREY)
+    # Where there are more kinds than colours that everybody can tell apart, words say the kind.
+    worded = len(kinds) > len(colours)
     rows = [
         {
-            "what": interest_name(row["interest_id"] or "", facts.names, row["interest"])
+            "what": (t(f"kinds.{row['kind']}") + t("colon") if worded else "")
+            + interest_name(row["interest_id"] or "", facts.names, row["interest"])
             + " · " + community_name(row["community"], facts.names),
             "value": row["effect"] * 100, "low": row["effect_low"] * 100, "high": row["effect_high"] * 100,
             "group": t(f"kinds.{row['kind']}"), **number("board.effect", row, t),
         }
         for row in shown.iter_rows(named=True)
     ]  # fmt: skip
-    groups = dict(zip([t(f"kinds.{kind}") for kind in kinds], (BLUE, GREEN, ORANGE, GREY), strict=False))
+    groups = None if worded else dict(zip([t(f"kinds.{kind}") for kind in kinds], colours, strict=False))
     return intervals(rows, t, t("board.axis"), groups=groups, zero=0.0)
 
 
@@ -221,7 +230,7 @@ def quality(facts: DayFacts, t: Texts) -> Spec | None:
     chart = alt.Chart(alt.Data(values=rows)).mark_bar(cursor="pointer").encode(
         x=alt.X("day:O", timeUnit="utcyearmonthdate", title=None,
                 axis=alt.Axis(format="%m-%d", labelOverlap=True, labelAngle=0, grid=False)),
-        y=alt.Y("rows:Q", title=t("data.axis_events"), axis=alt.Axis(format="~s", tickCount=4)),
+        y=alt.Y("rows:Q", title=t("data.axis_events"), axis=alt.Axis(labelExpr=COUNTS[t.language], tickCount=4)),
         color=alt.Color("what:N", title=None, legend=alt.Legend(orient="top"),
                         scale=alt.Scale(domain=[t("data.read"), t("data.rejected")], range=[BLUE, ORANGE])),
         tooltip=tooltips(t, day="data.day", what="data.reason", said="data.rows"),

@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 import polars as pl
 
+from coterie.communities.profile import MIXED
 from coterie.errors import CoterieError
 from coterie.report.texts import catalogue
 
@@ -117,6 +118,7 @@ def names_of(taxonomy: pl.DataFrame, language: str) -> Names:
     named = dict(taxonomy.select("interest_id", column).iter_rows())
     if column == "interest_zh":  # what is about whatever members are shown, is about no interest
         named[""] = words["all interests"] = catalogue("zh")["board"]["all_interests"]
+        words[MIXED] = catalogue("zh")["communities"]["mixed"]
     return Names(named, words)
 
 

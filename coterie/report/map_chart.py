@@ -19,6 +19,7 @@ VERDICTS = {"real": (BLUE, "circle"), "weak": (GREY, "square"), "artefact": (ORA
 LEAST_EXTENT = 1.0  # of the map, in the unit of its places
 STILL_LIMIT = 230  # pixels of a name where nobody can zoom in
 STILL_WIDTH = 880  # pixels of a picture
+LEAST_ROOM = 55  # pixels, below which a name says too little
 LINES_EACH = 2  # lines of the map from each community, to those that share most with it
 
 
@@ -29,24 +30,27 @@ def community_map(facts: DayFacts, t: Texts, *, still: bool = False) -> Spec | N
     what they want most.
     """
     communities = facts["communities"]
-    if communities.is_empty():
+    # A map of one says nothing; a picture that stands alone shows it all the same.
+    if communities.height < (1 if still else 2):
         return None
     placed = communities.join(positions(communities, facts["neighbours"]), on="community_id")
     wants: dict[str, list[str]] = {}
     for community, interest in facts["wants"].select("community_id", "interest_id").iter_rows():
         wants.setdefault(community, []).append(interest_name(interest, facts.names))
     at = {row["community_id"]: row for row in placed.iter_rows(named=True)}
+    places = {name: n for n, name in enumerate(communities["community_id"], 1)}
     nodes = [
         {
             "id": name,
             "x": row["x"],
             "y": row["y"],
             "radius": row["radius"],
+            "number": str(places[name]),
             "name": community_name(row["name"], facts.names),
             "label": community_name(row["name"], facts.names).replace(" & ", " &\n").replace("、", "、\n"),
             "members": f"{row['users_rounded']:,} {t('interval', low=row['users_low'], high=row['users_high'])}",
             "verdict": t(f"verdict.{row['verdict']}"),
-            "wants": ", ".join(wants.get(name, [])[:3]) or t("none"),
+            "wants": str(t.get("join")).join(wants.get(name, [])[:3]) or t("none"),
             "words": " ".join([row["name"], community_name(row["name"], facts.names), *wants.get(name, [])]).lower(),
             "goto": f"#c-{name}",
         }
@@ -77,8 +81,9 @@ def community_map(facts: DayFacts, t: Texts, *, still: bool = False) -> Spec | N
     # Sizes are areas in pixels: the radius follows the view, and the zoom. Where a view is wider than the map, places are
     # drawn further apart, and circles stay as they are: names have more room.
     pixels = "(min(width / span(domain('x')), height / span(domain('y'))) * datum.radius)"
-    # Where there is no room for names, as on a phone, circles stand alone until one zooms in.
+    # Where there is no room for names, as on a phone, circles are numbered until one zooms in; the page lists the names.
     room = f"({2 * NAME_HALF_WIDTH} * width / span(domain('x')))"
+    numbered = alt.param(name="numbered", expr=f"{room} < {LEAST_ROOM}")
     base = alt.Chart(alt.Data(values=nodes))
     circles = base.mark_point(filled=True, stroke=None, cursor="pointer", size=alt.expr(f"4 * pow({pixels}, 2)")).encode(
         x=x, y=y,
@@ -91,12 +96,16 @@ def community_map(facts: DayFacts, t: Texts, *, still: bool = False) -> Spec | N
                       wants="communities.wants"),
     ).add_params(query, view)  # fmt: skip
     names = base.mark_text(
-        baseline="top", fontSize=alt.expr(f"{room} < 55 ? 0 : 12"), lineHeight=13, lineBreak="\n",
-        limit=STILL_LIMIT if still else alt.expr(f"max(55, {room})"), dy=alt.expr(f"{pixels} + 2"), cursor="pointer",
+        baseline="top", fontSize=12, lineHeight=13, lineBreak="\n",
+        limit=STILL_LIMIT if still else alt.expr(f"max({LEAST_ROOM}, {room})"), dy=alt.expr(f"{pixels} + 2"), cursor="pointer",
     ).encode(
-        x=x, y=y, text="label:N", opacity=alt.condition(found, alt.value(1), alt.value(0.12)),
+        x=x, y=y, text=alt.condition("numbered", alt.Text("number:N"), alt.Text("label:N")),
+        opacity=alt.condition(found, alt.value(1), alt.value(0.12)),
     )  # fmt: skip
-    return spec_of(alt.layer(rules, circles, names), height=540 if len(nodes) <= 15 else 720)
+    return spec_of(
+        alt.layer(rules, circles, names).add_params(numbered),
+        height=320 if len(nodes) <= 3 else 540 if len(nodes) <= 15 else 720,
+    )
 
 
 def _extent(rows: Collection[Mapping[str, Any]], axis: str, still: bool) -> list[float]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import altair as alt
 
-from coterie.report.numbers import METRICS, keys_of, written
+from coterie.report.numbers import METRICS, bounds_of, keys_of, told
 from coterie.report.texts import Texts
 
 Spec = dict[str, Any]
@@ -19,16 +19,15 @@ BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#B0709A", 
 BAR = 26
 # Where an axis of ratios has its marks.
 TIMES = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.2, 1.5, 2, 3, 4, 5, 7, 10, 20, 50]
+NEAR_ONE = [0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.5, 2]  # where all lie within a factor of two
 
 
 def number(metric: str, row: Mapping[str, Any], t: Texts) -> dict[str, str]:
     """What a mark says of the number that it shows, and where that comes from."""
     of = METRICS[metric]
-    low, high = (row[name] if name else None for name in (of.low, of.high))
-    interval = ""
-    if low is not None and high is not None:
-        interval = t("interval", low=written(low, of.written), high=written(high, of.written))
-    return {"said": written(row[of.column], of.written), "interval": interval, "trace": f"{metric}|{keys_of(of, row)}"}
+    bounds = bounds_of(of, row, t)
+    interval = t("interval", low=bounds[0], high=bounds[1]) if bounds else ""
+    return {"said": told(row[of.column], of.written, t), "interval": interval, "trace": f"{metric}|{keys_of(of, row)}"}
 
 
 def day_axis(*, ticks: int) -> alt.X:
@@ -57,7 +56,8 @@ def intervals(
     names = {row["place"]: row["what"] for row in rows}
     short = {place: in_two(name) for place, name in names.items()}
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False)
-    axis = alt.Axis(format="~g", values=TIMES) if log else alt.Axis(tickCount=6)
+    near = log and max(row["high"] for row in rows) < 2 * min(row["low"] for row in rows)
+    axis = alt.Axis(format="~g", values=NEAR_ONE if near else TIMES) if log else alt.Axis(tickCount=6)
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=alt.Y(
             "place:N",

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from coterie.report.facts import BETWEEN, FACTS, Fact
 from coterie.report.texts import Texts
 
+PASSED = ("proposed", "warning")  # states of suggestions whose exact interval does not reach zero
 Format = Literal["count", "percent", "change", "points", "times", "q", "text"]
 
 
@@ -24,7 +25,8 @@ Format = Literal["count", "percent", "change", "points", "times", "q", "text"]
 class Metric:
     """A number of the report: a column of a fact, with the columns of its interval if it has one.
 
-    `direct` is the table that holds the very column under the very keys, so that the query for it can be short.
+    `direct` is the table that holds the very column under the very keys, so that the query for it can be short. `passed`
+    is the column that says whether the number passed the test of being above zero.
     """
 
     fact: str
@@ -33,6 +35,7 @@ class Metric:
     low: str | None = None
     high: str | None = None
     direct: str | None = None
+    passed: str | None = None
 
     @property
     def key(self) -> str:
@@ -40,10 +43,12 @@ class Metric:
         return f"{self.fact}.{self.column}"
 
 
-def _metric(key: str, written: Format, *, interval: str | None = None, direct: str | None = None) -> Metric:
+def _metric(
+    key: str, written: Format, *, interval: str | None = None, direct: str | None = None, passed: str | None = None
+) -> Metric:
     fact, column = key.split(".")
     low, high = (f"{interval}_low", f"{interval}_high") if interval else (None, None)
-    return Metric(fact, column, written, low, high, direct)
+    return Metric(fact, column, written, low, high, direct, passed)
 
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
@@ -87,7 +92,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             _metric("gaps.wanted", "percent"),
             _metric("gaps.offered", "percent"),
             _metric("gaps.gap", "points", interval="gap"),
-            _metric("board.effect", "points", interval="effect", direct="mart_strategy_board"),
+            _metric("board.effect", "points", interval="effect", direct="mart_strategy_board", passed="status"),
             _metric("board.baseline", "percent", direct="mart_strategy_board"),
             _metric("board.users_rounded", "count", direct="mart_strategy_board"),
             _metric("board.q_value", "q", direct="mart_strategy_board"),
@@ -136,7 +141,7 @@ class Numbers:
         value = row[metric.column]
         if value is None:
             return str(self._texts.get("none"))
-        said = written(float(value), metric.written)  # type: ignore[arg-type]
+        said = told(float(value), metric.written, self._texts)  # type: ignore[arg-type]
         if plain:
             said = said.lstrip("+")
         if not self._texts.html:
@@ -151,14 +156,10 @@ class Numbers:
 
     def interval(self, key: str, row: Mapping[str, object], text: str = "interval", *, plain: bool = False) -> str:
         """The interval of a number in words; empty if it has none. `plain` as for the number."""
-        metric = METRICS[key]
-        low, high = (row[name] if name else None for name in (metric.low, metric.high))
-        if low is None or high is None:
-            return ""
-        said = [written(float(bound), metric.written) for bound in (low, high)]  # type: ignore[arg-type]
+        bounds = bounds_of(METRICS[key], row, self._texts)
         if plain:
-            said = [bound.lstrip("+") for bound in said]
-        return self._texts(text, low=said[0], high=said[1])
+            bounds = [bound.lstrip("+") for bound in bounds]
+        return self._texts(text, low=bounds[0], high=bounds[1]) if bounds else ""
 
     def _button(self, metric: Metric, row: Mapping[str, object], value: str, said: str) -> str:
         return Markup('<button type="button" class="n" data-m="{}" data-k="{}" data-v="{}"{}{}>{}</button>').format(
@@ -166,13 +167,10 @@ class Numbers:
         )
 
     def _bounds(self, metric: Metric, row: Mapping[str, object]) -> str:
-        low, high = (row[name] if name else None for name in (metric.low, metric.high))
-        if low is None or high is None:
+        bounds = bounds_of(metric, row, self._texts)
+        if not bounds:
             return ""
-        said = (written(float(bound), metric.written) for bound in (low, high))  # type: ignore[arg-type]
-        return Markup(' data-i="{}"').format(
-            self._texts("interval_90", **dict(zip(("low", "high"), said, strict=True)))
-        )
+        return Markup(' data-i="{}"').format(self._texts("interval_90", low=bounds[0], high=bounds[1]))
 
 
 def fact_of(metric: Metric) -> Fact:
@@ -186,6 +184,30 @@ def keys_of(metric: Metric, row: Mapping[str, object]) -> str:
     return json.dumps([v.isoformat() if isinstance(v, date) else v for v in values], ensure_ascii=False)
 
 
+def told(value: float, how: Format, t: Texts) -> str:
+    """A number as people of a language read it."""
+    return written(value, how).replace("×", str(t.get("times")))
+
+
+def bounds_of(metric: Metric, row: Mapping[str, object], t: Texts) -> list[str]:
+    """The ends of a number's interval as people read them; empty if it has none.
+
+    What passed its test lies above zero: an end that is zero by rounding alone is said to be just above it.
+    """
+    low, high = (row[name] if name else None for name in (metric.low, metric.high))
+    if low is None or high is None:
+        return []
+    said = [told(float(bound), metric.written, t) for bound in (low, high)]  # type: ignore[arg-type]
+    passed = metric.passed is not None and str(row.get(metric.passed)).startswith(PASSED)
+    if passed and not said[0].strip("0."):
+        said[0] = t("just_above", zero=said[0])
+    # A unit that is a word is said once.
+    unit = str(t.get("times"))
+    if unit.strip().isalpha() and said[1].endswith(unit):
+        said[0] = said[0].removesuffix(unit)
+    return said
+
+
 def written(value: float, how: Format) -> str:
     """A number as people read it: percent with as many places as it needs, a true minus sign."""
     if how == "count":
@@ -195,7 +217,7 @@ def written(value: float, how: Format) -> str:
     if how == "change":
         return _signed(f"{value * 100:+.0f}") + "%"
     if how == "points":
-        return _signed(f"{value * 100:+.1f}")
+        return _signed(f"{value * 100:+.{_enough(value * 100, 1)}f}")
     if how == "times":
         # Some ratios are told in tenths: a second place would claim more.
         tenths = value >= 1.95 or abs(value * 10 - round(value * 10)) < 1e-6
@@ -204,7 +226,12 @@ def written(value: float, how: Format) -> str:
 
 
 def _places(percent: float) -> str:
-    return f"{percent:.0f}" if percent >= 9.95 or percent == 0 else f"{percent:.1f}"
+    return f"{percent:.0f}" if percent >= 9.95 or percent == 0 else f"{percent:.{_enough(percent, 1)}f}"
+
+
+def _enough(number: float, places: int) -> int:
+    """As many places as asked for, and up to two more where a number that is not zero would look like it."""
+    return next((n for n in range(places, places + 3) if float(f"{number:.{n}f}")), places)
 
 
 def _signed(text: str) -> str:

@@ -80,15 +80,21 @@ def how_far_to_trust(facts: DayFacts, t: Texts) -> list[str]:
     ]
 
 
-def headline(facts: DayFacts, language: str = "en") -> list[str]:
-    """The first screen as plain texts, for places that show no HTML: what changed, what to do, how far to trust it."""
+def first_screen(facts: DayFacts, language: str = "en") -> list[tuple[str, list[str]]]:
+    """The first screen as plain texts, for places that show no HTML: headings, each with its sentences."""
     t = Texts(language, html=False)  # type: ignore[arg-type]
     top = [
         strategy_title(row, facts, t) + t("first.stop") + t("space") + strategy_says(row, t)
         for row in top_strategies(facts["board"])
     ]
     todo = top or [nothing_to_do(facts["overview"].row(0, named=True), t)]
-    return [*what_changed(facts, t), *todo, t("space").join(how_far_to_trust(facts, t))]
+    trust = [t("space").join(how_far_to_trust(facts, t))]
+    return [(t("first.changed"), what_changed(facts, t)), (t("first.do"), todo), (t("first.trust"), trust)]
+
+
+def headline(facts: DayFacts, language: str = "en") -> list[str]:
+    """The sentences of the first screen, without their headings."""
+    return [sentence for _, sentences in first_screen(facts, language) for sentence in sentences]
 
 
 _ASKED = ("from_hour", "to_hour", "most_per_day", "signals")
@@ -146,7 +152,7 @@ def _communities(overview: Row, facts: DayFacts, t: Texts, numbers: Numbers) -> 
         return numbers(f"overview.{name}", overview)
 
     if not overview["communities"]:
-        said = t("first.real_no_candidate")
+        said = t("first.real_no_candidate", k=facts.disclosure_size)
     elif not overview["real"]:
         said = t("first.real_none", all=n("communities"))
     else:
@@ -158,19 +164,21 @@ def _communities(overview: Row, facts: DayFacts, t: Texts, numbers: Numbers) -> 
     def with_alarms(when: str) -> str:
         real = n(f"real_{when}")
         if overview[f"false_alarms_{when}"] is None:
-            return real
+            return t("first.real_before_none", real=real)
         return t("first.real_before", real=real, false_alarms=n(f"false_alarms_{when}"))
 
     before = {"yesterday": with_alarms("yesterday")} | ({"week": with_alarms("last_week")} if week else {})
     changes = {"born": n("new_yesterday"), "gone": n("gone_yesterday")}
     if week:
         changes |= {"born_week": n("new_last_week"), "gone_week": n("gone_last_week")}
-    return t("space").join([
+    sentences = [
         said,
         t("first.before_both" if week else "first.before", **before),
         t("first.changes_week" if week else "first.changes_day", **changes),
-        t("first.in_view", k=facts.disclosure_size),
-    ])  # fmt: skip
+    ]
+    if any(overview[f"{what}_{when}"] for what in ("new", "gone") for when in ("yesterday", "last_week")):
+        sentences.append(t("first.in_view", k=facts.disclosure_size))
+    return t("space").join(sentences)
 
 
 def _interests(facts: DayFacts, t: Texts, numbers: Numbers) -> str:
@@ -190,7 +198,10 @@ def _interests(facts: DayFacts, t: Texts, numbers: Numbers) -> str:
         "interval": numbers.interval("trends.ratio", row, "interval_90"),
     }
     if not clear.height:
-        return t("first.steady", **values)
+        said = t("first.steady", **values)
+        # Several are compared at once: that the interval of one of them leaves 1 out is no change yet.
+        by_chance = row["ratio_low"] > 1 or row["ratio_high"] < 1
+        return t("space").join([said, t("first.steady_by_chance")]) if by_chance else said
     end = t("first.stop")
     if row["since_yesterday_low"] is not None:
         end = t(

@@ -54,21 +54,29 @@ def test_its_preview_is_what_it_says_first(lake: Lake) -> None:
         instance=dg.DagsterInstance.ephemeral(),
     )
     (made,) = result.asset_materializations_for_node("report")
-    preview = made.metadata["preview"]
-    assert isinstance(preview, dg.MarkdownMetadataValue)
-    lines = str(preview.value).splitlines()
-    assert lines[0] == "1. Fewer than 20 people engaged with anything, so nothing is told about them."
-    assert lines[1].startswith("2. 1 of 1 communities are real")
-    assert lines[3].startswith("4. Nothing today: no suggestion passed its test")
-    assert lines[4].startswith("5. No earlier suggestion is old enough")
+    said = {}
+    for key in ("preview", "to_do", "trust", "how_to_open"):
+        shown = made.metadata[key]
+        assert isinstance(shown, dg.MarkdownMetadataValue)
+        said[key] = [line for line in str(shown.value).splitlines() if line]
+        assert len(str(shown.value)) < 1000, "Dagster's UI folds what is longer"
+    assert said["preview"][0] == "**What changed**"
+    assert said["preview"][1] == "1. Fewer than 20 people engaged with anything, so nothing is told about them."
+    assert said["preview"][2].startswith("2. Communities that are real: 1 of 1.")
+    assert said["to_do"][0] == "**What to do**"
+    assert said["to_do"][1].startswith("1. Nothing today: no suggestion passed its test")
+    assert said["trust"][0] == "**How far to trust it**"
+    assert said["trust"][1].startswith("1. There is no track record yet")
+    assert said["how_to_open"][0].startswith("To open the file: `coterie report --day 2024-05-02 --open`.")
     path = Path(str(made.metadata["file"].value))
     assert path == lake.home / "reports" / "2024-05-02.html"
     assert "Cooks" in path.read_text(encoding="utf-8")
 
 
 def test_names_from_the_log_are_text_in_the_preview() -> None:
-    shown = reports._preview(["Show <script> more [x](javascript:y) *z*"])
-    assert shown == r"1. Show &lt;script&gt; more \[x\](javascript:y) \*z\*"
+    evil = "Show <script> more [x](javascript:y) *z*"
+    shown = reports._previews([("Changed", []), ("To do", [evil]), ("Trust", [])])
+    assert shown["to_do"] == "**To do**\n\n" + r"1. Show &lt;script&gt; more \[x\](javascript:y) \*z\*"
 
 
 def test_scores_are_summed_up_by_the_kind_of_their_suggestion(lake: Lake) -> None:

@@ -49,6 +49,12 @@ def test_a_day_with_nothing_has_five_findings_without_figures() -> None:
     assert "nothing passed its test" in found[1].sentence
 
 
+def test_what_passed_its_test_does_not_begin_at_zero() -> None:
+    board = [world.strategy(1, "Cooks", effect=0.02, effect_low=0.0, effect_high=0.05)]
+    first = findings(world.handout([world.community(0, "Cooks")], board, []))[1]
+    assert "(90 % interval just above 0.0 to +5.0)" in first.sentence
+
+
 def test_what_a_showing_gains_comes_before_larger_effects_of_other_measures() -> None:
     board = [
         world.strategy(1, "Cooks", kind="close_supply_gap", metric="demand_minus_supply", effect=0.4, effect_low=0.3),

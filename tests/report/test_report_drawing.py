@@ -1,17 +1,20 @@
 """Places on the map and in the river: properties that hold for any communities."""
 
+from dataclasses import replace
 from datetime import date
 from itertools import pairwise
 
 import numpy as np
 import polars as pl
+import pytest
 from conftest import Made
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coterie.report.charts import quality
+from coterie.report.charts import effects, quality
 from coterie.report.layout import NAME_HALF_WIDTH, NAME_HEIGHT, positions
 from coterie.report.map_chart import STILL_LIMIT, STILL_WIDTH, community_map
+from coterie.report.marks import intervals
 from coterie.report.river import move_of, river
 from coterie.report.texts import Texts
 
@@ -106,6 +109,47 @@ def test_on_a_still_map_names_at_its_edges_are_inside(usual: Made) -> None:
     for node in circles["data"]["values"]:
         middle = (node["x"] - low) / (high - low) * STILL_WIDTH
         assert STILL_LIMIT / 2 - 1 <= middle <= STILL_WIDTH - STILL_LIMIT / 2 + 1
+
+
+def test_counts_along_an_axis_are_said_as_the_language_does(forty: Made) -> None:
+    for language, said in (("en", "'~s'"), ("zh", "萬")):
+        spec = quality(forty.facts(), Texts(language))
+        assert spec is not None
+        assert said in spec["encoding"]["y"]["axis"]["labelExpr"]
+
+
+def test_the_map_says_in_chinese_what_is_wanted(usual: Made) -> None:
+    facts = usual.facts("zh")
+    wants = facts["wants"].with_columns(community_id=pl.lit("c02"))
+    spec = community_map(replace(facts, frames={**facts.frames, "wants": wants}), Texts("zh", html=False))
+    assert spec is not None
+    nodes = next(layer for layer in spec["layer"] if "shape" in layer["encoding"])["data"]["values"]
+    (said,) = (node["wants"] for node in nodes if node["id"] == "c02")
+    assert said.count("、") == 2
+    assert "," not in said
+
+
+def test_more_kinds_than_colours_are_told_apart_by_words(usual: Made) -> None:
+    facts = usual.facts()
+    board = facts["board"].filter(pl.col("effect").is_not_null()).head(6)
+    kinds = ["boost_interest", "close_supply_gap", "seed_creators", "bridge", "rest_interest", "timing"]
+    for few in (4, 6):
+        changed = board.with_columns(
+            kind=pl.Series([kinds[n % few] for n in range(board.height)]), status=pl.lit("proposed")
+        )
+        spec = effects(replace(facts, frames={**facts.frames, "board": changed}), Texts("en"))
+        assert spec is not None
+        dots = spec["layer"][-1]
+        assert ("scale" in dots["encoding"]["color"]) is (few == 4)
+        assert dots["data"]["values"][0]["what"].startswith("Show more: ") is (few == 6)
+
+
+@pytest.mark.parametrize(("high", "marked"), [(1.15, True), (2.5, False)])
+def test_ratios_near_1_have_marks_near_it(high: float, marked: bool) -> None:
+    rows = [{"what": "Tea", "value": 1.0, "low": 0.85, "high": high}]
+    spec = intervals(rows, Texts("en"), "", zero=1.0, log=True)
+    values = next(layer for layer in spec["layer"] if "x2" in layer["encoding"])["encoding"]["x"]["axis"]["values"]
+    assert (0.9 in values and 1.1 in values) is marked
 
 
 def test_a_mark_says_its_number_as_tables_do(forty: Made) -> None:

@@ -58,6 +58,30 @@ def test_names_on_the_map_have_room_and_cover_nothing(forty: Made, open_page: Op
         assert beside or min(a["bottom"], b["bottom"]) - max(a["top"], b["top"]) < 1
 
 
+@pytest.mark.parametrize("size", [PHONE, DESK])
+def test_where_names_have_no_room_on_the_map_numbers_stand_for_them(
+    forty: Made, open_page: Open, size: tuple[int, int]
+) -> None:
+    page = everything(open_page(forty.html(), size))
+    drawn = page.locator("[data-chart=map] .role-mark.mark-text text")
+    listed = page.locator(".names li")
+    if size == DESK:
+        assert not any(text.isdigit() for text in drawn.all_text_contents())
+        expect(listed.first).to_be_hidden()
+        return
+    assert sorted(map(int, drawn.all_text_contents())) == list(range(1, 40))
+    names = page.locator("#community-table tbody th").all_text_contents()
+    assert listed.all_text_contents() == names, "in the order of the table, which the numbers follow"
+    for a, b in combinations(page.evaluate(BOXES, "[data-chart=map] .role-mark.mark-text text"), 2):
+        beside = min(a["right"], b["right"]) - max(a["left"], b["left"]) < 1
+        assert beside or min(a["bottom"], b["bottom"]) - max(a["top"], b["top"]) < 3
+    page.locator("#find").fill(names[5].lower())
+    assert listed.nth(5).is_visible()
+    assert not listed.nth(6).is_visible()
+    listed.nth(5).get_by_role("link").click()
+    expect(page.locator(".profile.open h2")).to_have_text(names[5])
+
+
 def test_the_reason_of_a_warning_has_room(usual: Made, open_page: Open) -> None:
     page = open_page(usual.html())
     reason = page.locator("#board td:last-child", has_text="Warning").first

@@ -3,16 +3,19 @@
 import json
 import math
 import re
+from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
+import polars as pl
 import pytest
 import report_world as world
 from conftest import Made
 
-from coterie.report import headline, outward
-from coterie.report.numbers import written
+from coterie.report import headline, outward, render
+from coterie.report.numbers import Numbers, written
+from coterie.report.texts import Language, Texts
 from resources.lake import Lake
 
 # What makes one page differ from another is above the drawing library, which is the same in each.
@@ -75,8 +78,8 @@ def test_an_empty_day_says_so(empty: Made) -> None:
     assert headline(empty.facts()) == [
         "The log has no events on this day.",
         "Nothing today: no suggestion passed its test, and Coterie does not guess.",
-        "No earlier suggestion is old enough to be measured again (that takes seven days), so there is no track record "
-        "yet. Treat every suggestion as untested.",
+        "There is no track record yet: no suggestion has been measured again, which is done seven days after it was "
+        "made. Treat every suggestion as untested.",
     ]
     html = empty.html()
     for words in ("No community of the size", "No suggestion today", "No item was labelled today", "Nothing was read"):
@@ -93,7 +96,7 @@ def test_a_first_day_has_nothing_to_compare_with(first_day: Made) -> None:
 
 def test_a_day_where_nothing_is_real_gives_no_suggestions(nothing_real: Made) -> None:
     said = headline(nothing_real.facts())
-    assert said[1].startswith("No community is real beyond chance today: 5 were found, and none has passed a test")
+    assert said[1].startswith("No community is real beyond chance today (found: 5; none passed its test).")
     assert said[3].startswith("Nothing today")
     html = nothing_real.html()
     assert "Not sure yet" in html
@@ -110,7 +113,7 @@ def test_a_usual_day_says_what_changed_with_its_uncertainty(usual: Made) -> None
         f"About 175 people engaged with something: −3% against yesterday (90% interval {low} to {high}; usual 0% to 0%),"
         f" and −3% against the same day last week (90% interval {low} to {high})."
     )
-    assert "5 of 5 communities are real" in communities
+    assert "Communities that are real: 5 of 5." in communities
     assert "with at most 0.05 false alarms" in communities
     assert "Real yesterday: 6 (at most 0.06 false); a week ago: 6 (at most 0.06 false)." in communities
     assert re.search(
@@ -130,6 +133,40 @@ def test_a_community_that_shrank_below_what_may_be_told_of_is_not_said_to_have_e
     text = Elements(usual.comparison()).text
     assert "0 that are shown on the later day were not on the earlier one, and 1 the other way round" in text
     assert "Not shown on a day: not there, or of fewer than 20 members." in text
+
+
+def test_where_nothing_came_into_view_nothing_is_said_of_it(long: Made) -> None:
+    overview = dict.fromkeys(("new_yesterday", "gone_yesterday", "new_last_week", "gone_last_week", "communities"), 0)
+    said = second(long, overview)
+    assert said.startswith("No community of 20 members or more was found today, so there is nothing to test.")
+    assert "In view are" not in said
+    assert "In view are" in second(long, {**overview, "gone_last_week": 1})
+
+
+def second(made: Made, overview: dict[str, int]) -> str:
+    """The second sentence of a day whose overview is another."""
+    facts = made.facts()
+    row = facts["overview"].with_columns(pl.lit(value).alias(name) for name, value in overview.items())
+    return headline(replace(facts, frames={**facts.frames, "overview": row}))[1]
+
+
+@pytest.mark.parametrize(("low", "high", "by_chance"), [(0.8, 1.1, False), (1.1, 1.4, True), (0.5, 0.9, True)])
+def test_only_what_leaves_1_out_is_said_to_be_expected_by_chance(
+    usual: Made, low: float, high: float, by_chance: bool
+) -> None:
+    facts = usual.facts()
+    trends = facts["trends"].with_columns(trend=pl.lit("steady"), ratio_low=pl.lit(low), ratio_high=pl.lit(high))
+    said = headline(replace(facts, frames={**facts.frames, "trends": trends}))[2]
+    assert said.startswith("No interest changed beyond chance against the week before. Closest to a change is ")
+    assert said.endswith("one such is to be expected by chance.") is by_chance
+
+
+def test_the_only_community_needs_no_map(usual: Made) -> None:
+    facts = usual.facts()
+    html = render(replace(facts, frames={**facts.frames, "communities": facts["communities"].head(1)}))
+    assert 'data-chart="map"' not in html
+    assert "This is the only one of the size that may be told of, so there is no map." in html
+    assert 'data-chart="map"' in usual.html()
 
 
 def test_without_yesterday_last_week_is_compared_with(tmp_path: Path) -> None:
@@ -169,13 +206,36 @@ def test_every_number_has_a_definition_and_a_query(usual: Made) -> None:
     ("value", "how", "said"),
     [
         (1234.0, "count", "1,234"), (0.123, "percent", "12%"), (0.0123, "percent", "1.2%"), (0.0, "percent", "0%"),
-        (-0.021, "points", "−2.1"), (0.0001, "points", "0.0"), (-0.0001, "points", "0.0"), (0.1, "change", "+10%"),
+        (-0.021, "points", "−2.1"), (0.0001, "points", "+0.01"), (-0.0001, "points", "−0.01"),
+        (0.0004, "percent", "0.04%"), (0.0, "points", "0.0"), (1e-9, "points", "0.0"), (-1e-9, "points", "0.0"),
+        (0.1, "change", "+10%"),
         (1.5, "times", "1.5×"), (0.73, "times", "0.73×"),
         (1.02, "times", "1.02×"), (12.34, "times", "12.3×"), (0.05, "q", "0.05"), (0.00001, "q", "0.0001"),
     ],
 )  # fmt: skip
 def test_numbers_as_people_read_them(value: float, how: str, said: str) -> None:
     assert written(value, how) == said  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("status", "language", "said"),
+    [
+        ("proposed", "en", "(just above 0.0 to +5.0)"),
+        ("warning: only 1 of 20 of its kind", "en", "(just above 0.0 to +5.0)"),
+        ("withheld: the interval reaches zero", "en", "(0.0 to +5.0)"), ("proposed", "zh", "（略高於 0.0 至 +5.0）"),
+    ],
+)  # fmt: skip
+def test_what_passed_its_test_does_not_begin_at_zero(status: str, language: Language, said: str) -> None:
+    row = {"effect": 0.02, "effect_low": 0.0, "effect_high": 0.05, "status": status}
+    assert Numbers(Texts(language, html=False)).interval("board.effect", row) == said
+    assert "just" not in Numbers(Texts("en", html=False)).interval("board.effect", {**row, "effect_low": 0.01})
+
+
+def test_a_ratio_is_said_in_words_where_the_language_does() -> None:
+    row = {"ratio": 0.6, "ratio_low": 0.45, "ratio_high": 0.78}
+    numbers = Numbers(Texts("zh", html=False))
+    assert numbers("trends.ratio", row) == "0.6 倍"
+    assert numbers.interval("trends.ratio", row) == "（0.45 至 0.78 倍）"
 
 
 def test_a_suggestion_without_a_number_gets_no_sentence_about_one(usual: Made) -> None:

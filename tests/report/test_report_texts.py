@@ -7,8 +7,9 @@ from string import Formatter
 
 import pytest
 
+from coterie.communities.profile import MIXED
 from coterie.errors import SettingError
-from coterie.report.facts import Names
+from coterie.report.facts import Names, names_of
 from coterie.report.names import community_name
 from coterie.report.numbers import METRICS
 from coterie.report.page import says_status
@@ -16,6 +17,7 @@ from coterie.report.sentences import nothing_to_do
 from coterie.report.texts import LANGUAGES, Texts, catalogue
 from coterie.strategies.label_error import WHY_NOT
 from coterie.strategies.outcome import ADOPTION, EXPOSURE, GAIN, GAP, MIN_EFFECTIVE_ROWS, MOST_CUT, NO_VARIANCE, SHARE
+from coterie.taxonomy import load_taxonomy
 
 
 def leaves(words: object, path: str = "") -> Iterator[tuple[str, str]]:
@@ -64,6 +66,11 @@ def test_what_is_filled_in_is_escaped_and_lists_read_well() -> None:
     assert Texts("en", html=False)("strategy.expires", date="<b>") == "Holds until <b>."
 
 
+def test_a_community_without_a_common_interest_has_a_name_in_chinese() -> None:
+    assert community_name(MIXED, names_of(load_taxonomy().frame(), "zh")) == "興趣混合"
+    assert community_name(MIXED, names_of(load_taxonomy().frame(), "en")) == Texts("en")("communities.mixed") == MIXED
+
+
 def test_another_language_is_refused() -> None:
     with pytest.raises(SettingError, match="found 'fr'; expected en or zh"):
         Texts("fr")  # type: ignore[arg-type]
@@ -88,6 +95,13 @@ def test_every_metric_and_every_reason_of_a_suggestion_has_words(language: str) 
         NO_VARIANCE[GAIN],
     ):
         assert "not evaluable" not in says_status(f"withheld: not evaluable, {reason}", t)
+    # Reasons stand in the code as the second of a pair: what fails, and what is then said.
+    written = [p.read_text(encoding="utf-8") for p in (files("coterie.strategies")).iterdir() if p.name.endswith(".py")]
+    pairs = [found for text in written for found in re.findall(r'^ +\([^"]+, f?"([^"]+)"\),$', text, re.M)]
+    assert len(pairs) >= 15
+    for reason in [*pairs, *NO_VARIANCE.values(), "nothing to compare with"]:
+        template = re.sub(r"\{(?!n\})[^}]*\}", "{n}", re.sub(r"\{[^}]*%\}", "{n}%", reason))
+        assert f"not evaluable, {template}" in t.get("reasons")
     missed = says_status("warning: only 57 of 89 of its kind came true as predicted in the last 28 days", t)
     assert all(n in missed for n in ("57", "89", "28"))
     assert missed.startswith(t("status.warning"))

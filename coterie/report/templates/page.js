@@ -106,7 +106,7 @@
   const find = one("#find");
   find?.addEventListener("input", () => {
     const words = find.value.trim().toLowerCase(), rows = all("#community-table tbody tr");
-    rows.forEach((row) => (row.hidden = !row.dataset.words.includes(words)));
+    [...rows, ...all(".names li")].forEach((row) => (row.hidden = !row.dataset.words.includes(words)));
     one("#found").textContent = words ? count(rows) : "";
     views.map?.signal("query", words).runAsync();
   });
@@ -226,6 +226,7 @@
       actions: false, renderer: "svg", ast: true, config: config(plot.clientWidth), tooltip: { disableDefaultStyle: true },
     });
     views[name] = view;
+    if (name === "map") plot.classList.toggle("numbered", view.signal("numbered"));
     // The plot has one name for all of it; its marks have none of their own.
     one("svg", plot).setAttribute("aria-hidden", "true");
     view.addEventListener("click", (event, item) => {
