@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from coterie.matrices import Matrix, codes, ids_of, matrix, product, summed
+from coterie.matrices import Matrix, codes, ids_of, matrix, product, row_sums, summed
 
 WINDOW_DAYS = 14  # older engagements are known by interest only
 RECENT_DAYS = 3
@@ -25,6 +25,7 @@ class Acts:
         labels: (m, J) share of the item that an interest has; a row of zeros for an item without a label.
         earlier: (n, J) engagements before the window, by interest.
         recent: (n, m) those of the last `RECENT_DAYS` days up to the newest with any, part of `engaged`.
+        former: (n, m) those of as many days before these, part of `engaged`.
     """
 
     users: pl.Series
@@ -32,10 +33,17 @@ class Acts:
     labels: Matrix
     earlier: Matrix
     recent: Matrix
+    former: Matrix
+
+    @property
+    def not_new(self) -> np.ndarray:
+        """(n,) whether a user engaged with anything before the last `RECENT_DAYS` days."""
+        before = row_sums(self.engaged) - row_sums(self.recent) + row_sums(self.earlier)
+        return np.asarray(before > 1e-9)
 
     def take(self, rows: np.ndarray) -> "Acts":
         """Some of the users, by place, and the items that they engaged with."""
-        engaged, recent = (sparse.csr_array(of[rows]) for of in (self.engaged, self.recent))
+        engaged, recent, former = (sparse.csr_array(of[rows]) for of in (self.engaged, self.recent, self.former))
         items = np.flatnonzero(np.bincount(engaged.indices, minlength=engaged.shape[1]))
         return replace(
             self,
@@ -44,6 +52,7 @@ class Acts:
             labels=sparse.csr_array(self.labels[items]),
             earlier=sparse.csr_array(self.earlier[rows]),
             recent=sparse.csr_array(recent[:, items]),
+            former=sparse.csr_array(former[:, items]),
         )
 
 
@@ -76,7 +85,7 @@ def acts_of(
     interests = ids_of(labels["interest_id"], before["interest_id"])
     # The ids are looked up once for both matrices.
     user, item = codes(did["user_id"], users), codes(did["item_id"], items)
-    value, late = did["strength"].to_numpy(), (did["age"] < RECENT_DAYS).to_numpy()
+    value, age_of = did["strength"].to_numpy(), did["age"].to_numpy()
     strength = summed(user, item, value, (len(users), len(items)))
     # Sorted, so that the sum does not depend on the order of the rows.
     whole, square = float(strength.data.sum()), float((did["strength"].sort() ** 2).sum())
@@ -87,8 +96,11 @@ def acts_of(
     earlier = sparse.csr_array(known - product(strength, label))
     earlier.data = np.where(earlier.data > 1e-6, earlier.data, 0.0) / dispersion
     earlier.eliminate_zeros()
-    recent = sparse.csr_array(summed(user[late], item[late], value[late], strength.shape) / dispersion)
-    return Acts(users=users, engaged=engaged, labels=label, earlier=earlier, recent=recent)
+    spans = [(age_of >= since) & (age_of < since + RECENT_DAYS) for since in (0, RECENT_DAYS)]
+    recent, former = (
+        sparse.csr_array(summed(user[of], item[of], value[of], strength.shape) / dispersion) for of in spans
+    )
+    return Acts(users=users, engaged=engaged, labels=label, earlier=earlier, recent=recent, former=former)
 
 
 def places(groups: pl.DataFrame, users: pl.Series) -> np.ndarray:

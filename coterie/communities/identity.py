@@ -61,9 +61,9 @@ def lineage(before: pl.DataFrame | None, now: pl.DataFrame) -> pl.DataFrame:
     """The table `community_lineage`.
 
     A community continues if its id stands on both days. A new one is split off if at least half of its members who
-    had a community came from a single one, else born. A community that stands absorbed another (merged) if at least
-    half of the other's members who still have a community are in it and the other is gone. One that is gone has died,
-    absorbed or not.
+    had a community came from a single one, else born. A community that stands absorbed another (merged) if the other is
+    gone, at least half of its members who still have a community are in it, and at least 30 % of all its members. One
+    that is gone has died, absorbed or not.
 
     Args:
         before: MEMBERSHIPS of the day before; None on the first day.
@@ -96,7 +96,7 @@ def lineage(before: pl.DataFrame | None, now: pl.DataFrame) -> pl.DataFrame:
     absorbed: dict[str, list[str]] = {}
     for name in gone:
         column = shared[:, known.index(name)]
-        if column.sum() > 0 and column.max() >= ORIGIN * column.sum():
+        if column.max(initial=0) >= max(ORIGIN * column.sum(), CORE * stood[name]):
             absorbed.setdefault(ids[int(column.argmax())], []).append(name)
     for name in ids:
         taken = [k for _, k in sorted((-overlap(name, k), k) for k in absorbed.get(name, []))]

@@ -12,10 +12,12 @@ import numpy.typing as npt
 import polars as pl
 
 from coterie.communities.acts import Acts, places
+from coterie.communities.crowd import crowds
+from coterie.communities.divided import divide_current
 from coterie.communities.identity import keep_ids
 from coterie.communities.mixture import Foretold, Groups, fit, foretold, spread, tempered
 from coterie.communities.recent import merge_current, swallowed
-from coterie.communities.starts import YESTERDAY, starts
+from coterie.communities.starts import WITH_CROWD, YESTERDAY, starts
 from coterie.graphs import stable_hashes
 from coterie.matrices import Array, codes, ids_of
 from coterie.tables import MEMBERSHIPS
@@ -70,15 +72,20 @@ def memberships(
     if chosen is None:
         return MEMBERSHIPS.empty(), tried
     posterior, main = settle(seen, found[chosen][0], min_size)
-    origin = _of_yesterday(seen, yesterday)
-    now = merge_current(seen, swallowed(main, origin, min_size), origin) if posterior.shape[1] else main
+    origin, crowd = _of_yesterday(seen, yesterday)
+    apart = swallowed(main, origin, min_size)
+    merged = merge_current(seen, apart, origin) if posterior.shape[1] else main
+    # What has become one with the crowd has ended.
+    ended = np.unique(merged[np.append(crowds(seen, apart, origin, crowd), False)[apart]])
+    now = divide_current(seen, merged, ended, min_size)
     posterior = _moved(posterior, main, now)
+    nowhere = np.append(True, np.isin(np.arange(posterior.shape[1]), ended))
     whole = np.column_stack([np.maximum(1 - posterior.sum(axis=1), 0.0), posterior])
     if seen is not acts:
         known = np.zeros((len(acts.users), whole.shape[1]))
         known[codes(seen.users, acts.users)] = whole
         whole = spread(acts, known, min_size)
-    posterior, main = _large(tempered(whole, found[chosen][1].temper)[:, 1:], min_size)
+    posterior, main = _large(tempered(whole, found[chosen][1].temper)[:, ~nowhere], min_size)
     names = keep_ids(day, acts.users, main, yesterday)
     user, group = np.nonzero(posterior >= KEPT)
     frame = pl.DataFrame(
@@ -125,13 +132,14 @@ def _moved(posterior: Array, main: Groups, now: Groups) -> Array:
     return moved
 
 
-def _of_yesterday(acts: Acts, yesterday: pl.DataFrame | None) -> Groups:
-    """(n,) main community of the day before as a number, -1 for none."""
+def _of_yesterday(acts: Acts, yesterday: pl.DataFrame | None) -> tuple[Groups, int]:
+    """(n,) main community of the day before as a number, -1 for newcomers; and the number of those who had none."""
     if yesterday is None:
-        return np.full(len(acts.users), -1, dtype=np.int64)
+        return np.full(len(acts.users), -1, dtype=np.int64), -2
     main = yesterday.filter("is_primary")
     ids = ids_of(main["community_id"])
-    return places(main.select("user_id", group=codes(main["community_id"], ids)), acts.users)
+    origin = places(main.select("user_id", group=codes(main["community_id"], ids)), acts.users)
+    return np.where((origin < 0) & acts.not_new, len(ids), origin), len(ids)
 
 
 def _sample(users: pl.Series, size: int) -> npt.NDArray[np.int64]:
@@ -142,8 +150,11 @@ def _choose(told: Mapping[str, Foretold]) -> str | None:
     if not told:
         return None
     best = max(told, key=lambda name: told[name].gain)  # of equal ones the first
-    if YESTERDAY in told and told[best].ahead_of(told[YESTERDAY]) <= CLEAR:
-        return YESTERDAY
+    stood = max(
+        (name for name in (YESTERDAY, WITH_CROWD) if name in told), key=lambda name: told[name].gain, default=None
+    )
+    if stood is not None and told[best].ahead_of(told[stood]) <= CLEAR:
+        return stood
     return best
 
 

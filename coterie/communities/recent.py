@@ -70,7 +70,7 @@ def merge_current(acts: Acts, groups: Groups, origin: Groups) -> Groups:
     days = _LastDays(lately)
     while groups.max(initial=-1) > 0:
         compare = _Comparison(days, groups)
-        came = _origins(groups, origin)
+        came = origins(groups, origin)
         found = []
         for a, b in _nearest(lately, groups):
             ahead = compare.ahead(a, b)
@@ -157,7 +157,7 @@ def _merged(groups: Groups, a: int, b: int) -> Groups:
     return np.where(merged > b, merged - 1, merged)
 
 
-def _origins(groups: Groups, origin: Groups) -> Groups:
+def origins(groups: Groups, origin: Groups) -> Groups:
     """(G,) yesterday's community that at least half of the members of each group come from; -1 for none."""
     count = np.zeros((int(groups.max()) + 1, int(origin.max(initial=-1)) + 2))
     inside = groups >= 0

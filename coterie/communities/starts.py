@@ -13,11 +13,12 @@ from coterie.communities.acts import Acts, places
 from coterie.communities.detect import Groups, leiden, leiden_of, merge_alike, place_newcomers
 from coterie.communities.embedding import embed
 from coterie.graphs import nearest_ties, quantised, stable_hashes
-from coterie.matrices import Array, codes, product
+from coterie.matrices import Array, Matrix, codes, product
 
 MOST_GROUPS = 100  # the largest; the mixture holds a column for each
 LABEL_DIMENSIONS = 16
 YESTERDAY = "yesterday's communities"
+WITH_CROWD = "yesterday's communities and the crowd"
 
 
 def starts(acts: Acts, user_graph: pl.DataFrame, yesterday: pl.DataFrame | None, min_size: int) -> Mapping[str, Groups]:
@@ -37,7 +38,9 @@ def starts(acts: Acts, user_graph: pl.DataFrame, yesterday: pl.DataFrame | None,
     """
     found: dict[str, Groups] = {}
     if yesterday is not None:
-        found[YESTERDAY] = places(place_newcomers(user_graph, yesterday), acts.users)
+        found[YESTERDAY] = stood = places(place_newcomers(user_graph, yesterday), acts.users)
+        had = pl.Series(acts.users).is_in(yesterday.filter("is_primary")["user_id"].implode()).to_numpy()
+        found[WITH_CROWD] = np.where(~had & acts.not_new, stood.max(initial=-1) + 1, stood)
     by_interest = sparse.csr_array(product(acts.engaged, acts.labels) + acts.earlier)
     counts = np.asarray(by_interest.toarray())
 
@@ -48,13 +51,13 @@ def starts(acts: Acts, user_graph: pl.DataFrame, yesterday: pl.DataFrame | None,
     found["labels"] = _merged(of_labels, counts)
 
     items = embed(acts.engaged)
-    both = np.hstack([_scaled(items), _scaled(embed(by_interest, LABEL_DIMENSIONS))])
+    both = beside(items, by_interest)
     found["items"] = leiden_of(len(acts.users), *ties_of(items, acts.users), resolution=0.5)
     of_both = ties_of(both, acts.users)
     found["items and labels"] = leiden_of(len(acts.users), *of_both, resolution=0.5)
     found["items and labels, finer"] = finer = leiden_of(len(acts.users), *of_both, resolution=1.0)
-    found["items and labels, finer, merged"] = _merged(_large(finer, min_size), counts)
-    found = {name: _large(groups, min_size) for name, groups in found.items()}
+    found["items and labels, finer, merged"] = _merged(large(finer, min_size), counts)
+    found = {name: large(groups, min_size) for name, groups in found.items()}
     return {name: groups for name, groups in found.items() if (groups >= 0).any()}
 
 
@@ -63,6 +66,11 @@ def _merged(groups: Groups, counts: Array) -> Groups:
     if (groups >= 0).any():
         merged[groups >= 0] = merge_alike(groups[groups >= 0], counts[groups >= 0])
     return merged
+
+
+def beside(items: Array, by_interest: Matrix) -> Array:
+    """(n, d) an embedding of users by items beside one by interests, of equal weight."""
+    return np.hstack([_scaled(items), _scaled(embed(by_interest, LABEL_DIMENSIONS))])
 
 
 def _scaled(points: Array) -> Array:
@@ -80,7 +88,7 @@ def ties_of(points: Array, users: pl.Series) -> tuple[np.ndarray, np.ndarray, Ar
     return some[low], some[high], cosine
 
 
-def _large(groups: Groups, min_size: int) -> Groups:
+def large(groups: Groups, min_size: int) -> Groups:
     """Groups of enough users, the largest first, at most `MOST_GROUPS`; -1 for all others."""
     size = np.bincount(groups[groups >= 0])
     kept = np.flatnonzero(size >= min_size)

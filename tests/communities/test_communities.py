@@ -276,6 +276,9 @@ def test_lives() -> None:
     assert events({"a": a, "b": b}, {"a": a + b}) == {"a": {"continued", "merged"}, "b": {"died"}}
     assert events({"a": a, "b": b}, {"n": a + b}) == {"n": {"merged"}, "a": {"died"}, "b": {"died"}}
     assert events({"a": a}, {"a": a, "n": b}) == {"a": {"continued"}, "n": {"born"}}
+    # A few of those whose community has gone found another: that is no merger.
+    assert events({"a": a, "b": b}, {"a": a + b[:10]}) == {"a": {"continued"}, "b": {"died"}}
+    assert events({"a": a, "b": b}, {"a": a + b[:20]}) == {"a": {"continued", "merged"}, "b": {"died"}}
 
 
 def ids(groups: list[list[str]], yesterday: dict[str, Any] | None) -> list[str]:

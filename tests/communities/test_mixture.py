@@ -40,6 +40,7 @@ def planted(
         labels=sparse.csr_array(label),
         earlier=sparse.csr_array((users, groups)),
         recent=engaged,
+        former=sparse.csr_array(engaged.shape),
     )
     return acts, group
 
@@ -65,6 +66,7 @@ def test_one_round_is_bayes_rule_by_hand() -> None:
         labels=sparse.csr_array((2, 1)),
         earlier=sparse.csr_array((2, 1)),
         recent=sparse.csr_array((2, 2)),
+        former=sparse.csr_array((2, 2)),
     )
     popular = np.full(2, 0.5)
     own = (2 + ITEM_PRIOR) / (1 + ITEM_PRIOR)  # found 2, expected half of the 2 engagements of the group

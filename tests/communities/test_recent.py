@@ -38,6 +38,7 @@ def world(seed: int, wants: tuple[int, ...], lean: float = 1.0, rate: float = 0.
         labels=sparse.csr_array(np.eye(GROUPS)[kind] * (rng.random((ITEMS, 1)) < 0.4)),
         earlier=sparse.csr_array((USERS, GROUPS)),
         recent=did,
+        former=sparse.csr_array(did.shape),
     )
     return acts, group
 
