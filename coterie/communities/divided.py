@@ -19,6 +19,7 @@ from coterie.communities.detect import leiden_of
 from coterie.communities.embedding import embed
 from coterie.communities.mixture import FIFTHS, Groups, fit, held_out
 from coterie.communities.starts import beside, large, ties_of
+from coterie.graphs import stable_hashes
 from coterie.matrices import Array, Matrix, product, row_sums
 
 # Bits an engagement by which knowing the part tells the interest. On simulated platforms halves of a community told 0.5
@@ -27,6 +28,7 @@ TELLING = 0.4
 # Bits an engagement by which parts must foretell interests better than the whole. The few engagements of three days make
 # parts of anything: on quiet simulated platforms the best foretold 0.08, halves on the second day mostly 0.14 to 0.4.
 AHEAD = 0.12
+MOST = 2_000  # members of a group that are looked at to know whether it came apart
 ROUNDS = 5  # of fitting; more make too much of few engagements
 RESOLUTION = 0.5
 PRIOR = 10.0  # engagements that the whole group's shares are worth in a part's
@@ -45,20 +47,31 @@ def divide_current(acts: Acts, groups: Groups, but: Groups, min_size: int) -> Gr
         (n,) groups, without gaps. The largest part keeps the number, and the members who did nothing lately.
     """
     found = groups.copy()
+    if not acts.former.nnz:
+        return found  # nothing that could be news
     for group in np.setdiff1d(np.arange(int(groups.max(initial=-1)) + 1), but):
         members = np.flatnonzero(groups == group)
-        now, before = (_only(acts, members, of) for of in (acts.recent, acts.former))
-        parts = _parts(now, min_size)
-        size = np.bincount(parts[parts > 0], minlength=2)
-        if (size >= min_size).sum() < 2 or _told(now.engaged, now, np.eye(len(size))[parts]) < TELLING:
-            continue
-        gain = _gain(now, min_size)
-        if gain > AHEAD and _gain(before, min_size) < gain / 2:
-            largest = int(size.argmax())
+        if _came_apart(acts, _some(acts, members), min_size):
+            parts, size = _parts(_only(acts, members, acts.recent), min_size)
             for part in np.flatnonzero(size >= min_size):
-                if part != largest:
+                if part != size.argmax():
                     found[members[parts == part]] = found.max() + 1
     return found
+
+
+def _came_apart(acts: Acts, members: Groups, min_size: int) -> bool:
+    now, before = (_only(acts, members, of) for of in (acts.recent, acts.former))
+    parts, size = _parts(now, min_size)
+    if (size >= min_size).sum() < 2 or _told(now.engaged, now, np.eye(len(size))[parts]) < TELLING:
+        return False
+    gain = _gain(now, min_size)
+    return gain > AHEAD and _gain(before, min_size) < gain / 2
+
+
+def _some(acts: Acts, members: Groups) -> Groups:
+    """Always the same members of a large group, sorted."""
+    order = np.argsort(stable_hashes(acts.users.gather(members)), kind="stable")
+    return np.sort(members[order[:MOST]])
 
 
 def _only(acts: Acts, members: Groups, of: Matrix) -> Acts:
@@ -71,9 +84,10 @@ def _only(acts: Acts, members: Groups, of: Matrix) -> Acts:
     )  # fmt: skip
 
 
-def _parts(acts: Acts, min_size: int) -> Groups:
-    """(n,) part of each user from 1, 0 for users of none."""
-    return np.asarray(_posterior(acts, min_size).argmax(axis=1), dtype=np.int64)
+def _parts(acts: Acts, min_size: int) -> tuple[Groups, Groups]:
+    """(n,) part of each user from 1, 0 for users of none; and the size of each part, 0 for none."""
+    parts = np.asarray(_posterior(acts, min_size).argmax(axis=1), dtype=np.int64)
+    return parts, np.bincount(parts[parts > 0], minlength=2)
 
 
 def _posterior(acts: Acts, min_size: int) -> Array:

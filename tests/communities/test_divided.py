@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from scipy import sparse
 
+from coterie.communities import divided
 from coterie.communities.acts import Acts
 from coterie.communities.divided import divide_current
 
@@ -71,6 +72,19 @@ def test_items_alone_divide_nothing() -> None:
     met = (np.arange(ITEMS) // KINDS % 2)[None, :] == HALF[:, None]
     twice = sparse.csr_array(days(8, SAME).multiply(met) + acts.recent.multiply(met))
     assert divide_current(replace(acts, recent=twice), GROUP, NONE, 20).tolist() == GROUP.tolist()
+
+
+def test_where_nothing_was_before_nothing_is_news() -> None:
+    acts = world(0, APART, SAME)
+    young = replace(acts, former=sparse.csr_array(acts.former.shape))
+    assert divide_current(young, GROUP, NONE, 20).tolist() == GROUP.tolist()
+
+
+def test_of_large_groups_some_members_tell_what_all_of_them_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    acts = world(1, APART, SAME)
+    whole = divide_current(acts, GROUP, NONE, 20)
+    monkeypatch.setattr(divided, "MOST", 150)
+    assert divide_current(acts, GROUP, NONE, 20).tolist() == whole.tolist()
 
 
 def test_groups_may_be_left_as_they_are_and_parts_are_large_enough() -> None:
