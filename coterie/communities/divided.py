@@ -52,7 +52,7 @@ def divide_current(acts: Acts, groups: Groups, but: Groups, min_size: int) -> Gr
     for group in np.setdiff1d(np.arange(int(groups.max(initial=-1)) + 1), but):
         members = np.flatnonzero(groups == group)
         if _came_apart(acts, _some(acts, members), min_size):
-            parts, size = _parts(_only(acts, members, acts.recent), min_size)
+            parts, size = _parts(only(acts, members, acts.recent), min_size)
             for part in np.flatnonzero(size >= min_size):
                 if part != size.argmax():
                     found[members[parts == part]] = found.max() + 1
@@ -60,9 +60,9 @@ def divide_current(acts: Acts, groups: Groups, but: Groups, min_size: int) -> Gr
 
 
 def _came_apart(acts: Acts, members: Groups, min_size: int) -> bool:
-    now, before = (_only(acts, members, of) for of in (acts.recent, acts.former))
+    now, before = (only(acts, members, of) for of in (acts.recent, acts.former))
     parts, size = _parts(now, min_size)
-    if (size >= min_size).sum() < 2 or _told(now.engaged, now, np.eye(len(size))[parts]) < TELLING:
+    if (size >= min_size).sum() < 2 or told(now.engaged, now, np.eye(len(size))[parts]) < TELLING:
         return False
     gain = _gain(now, min_size)
     return gain > AHEAD and _gain(before, min_size) < gain / 2
@@ -74,7 +74,7 @@ def _some(acts: Acts, members: Groups) -> Groups:
     return np.sort(members[order[:MOST]])
 
 
-def _only(acts: Acts, members: Groups, of: Matrix) -> Acts:
+def only(acts: Acts, members: Groups, of: Matrix) -> Acts:
     """What some users did on some days, and nothing else of them."""
     engaged = sparse.csr_array(of[members])
     none = sparse.csr_array(engaged.shape)
@@ -100,17 +100,17 @@ def _posterior(acts: Acts, min_size: int) -> Array:
 
 def _gain(acts: Acts, min_size: int) -> float:
     """Bits an engagement by which interests are foretold better by parts than by the whole, of all fifths."""
-    whole = told = 0.0
+    whole = better = 0.0
     for fifth in range(FIFTHS):
         learnt, hidden = held_out(acts, fifth)
         known = replace(acts, engaged=learnt)
         count = float(row_sums(product(hidden, acts.labels)).sum())
         whole += count
-        told += count * _told(hidden, known, _posterior(known, min_size))
-    return told / whole if whole > 0 else 0.0
+        better += count * told(hidden, known, _posterior(known, min_size))
+    return better / whole if whole > 0 else 0.0
 
 
-def _told(engaged: Matrix, learnt: Acts, posterior: Array) -> float:
+def told(engaged: Matrix, learnt: Acts, posterior: Array) -> float:
     """Bits an engagement by which interests are told better by parts than by the whole.
 
     Args:

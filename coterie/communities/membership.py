@@ -12,6 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from coterie.communities.acts import Acts, places
+from coterie.communities.born import newborn
 from coterie.communities.crowd import crowds
 from coterie.communities.divided import divide_current
 from coterie.communities.identity import keep_ids
@@ -86,6 +87,11 @@ def memberships(
         known[codes(seen.users, acts.users)] = whole
         whole = spread(acts, known, min_size)
     posterior, main = _large(tempered(whole, found[chosen][1].temper)[:, ~nowhere], min_size)
+    at = codes(seen.users, acts.users)
+    born = np.zeros(len(acts.users))
+    born[at] = newborn(seen, main[at] < 0, origin, crowd, min_size)
+    if born.any():
+        posterior, main = _large(np.column_stack([posterior * (1 - born)[:, None], born]), min_size)
     names = keep_ids(day, acts.users, main, yesterday)
     user, group = np.nonzero(posterior >= KEPT)
     frame = pl.DataFrame(
