@@ -3,8 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCE ?=
+REPORTS := $(or $(COTERIE_HOME),.coterie)/reports
 export DAGSTER_HOME := $(CURDIR)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+# `make dev` serves the reports there, so that the UI can link to them.
+demo dev: export COTERIE_REPORT_URL ?= http://127.0.0.1:3001
 
 .PHONY: install demo dev test lint bench docs clean
 
@@ -21,6 +25,9 @@ demo: install
 
 dev: install
 	@$(BIN)/coterie catalog > /dev/null   # refuses a wrong setting in words before a server starts
+	@mkdir -p $(REPORTS)
+	@trap 'kill $$!' EXIT; trap 'exit 130' INT TERM; \
+	$(BIN)/python -m http.server 3001 --bind 127.0.0.1 --directory $(REPORTS) > /dev/null 2>&1 & \
 	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p 3000
 
 test: install

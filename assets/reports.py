@@ -59,7 +59,10 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
         path = write_report(lake, day, html)
         previews = _previews(first_screen(facts, reporting.language))
         command = f"coterie report --day {day} --open"
-        opening = Texts(reporting.language, html=False)("preview.open", command=f"`{command}`")
+        # From a page of a server, as Dagster's UI is one, browsers do not follow links to files.
+        link = f"{reporting.url.rstrip('/')}/{path.name}" if reporting.url else path.as_uri()
+        says = "preview.linked" if reporting.url else "preview.open"
+        opening = Texts(reporting.language, html=False)(says, command=f"`{command}`")
         yield dg.MaterializeResult(
             asset_key="report",
             check_results=results,
@@ -67,7 +70,7 @@ def build(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                 # In parts: a text of more than a thousand characters stands folded in Dagster's UI.
                 **{key: dg.MetadataValue.md(text) for key, text in previews.items()},
                 "file": dg.MetadataValue.path(str(path)),
-                "open": dg.MetadataValue.url(path.as_uri()),
+                "open": dg.MetadataValue.url(link),
                 "how_to_open": dg.MetadataValue.md(opening),
                 "bytes": size,
             },

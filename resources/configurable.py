@@ -75,6 +75,7 @@ class Reporting(dg.ConfigurableResource):
     """How reports are written."""
 
     language: Language = Field("en", description="Language of the reports: en or zh (COTERIE_REPORT_LANGUAGE)")
+    url: str = Field("", description="Address at which the reports' folder is served; empty: none (COTERIE_REPORT_URL)")
 
 
 class LabellerChoice(dg.ConfigurableResource):

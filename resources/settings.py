@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     )
 
     report_language: Literal["en", "zh"] = Field("en", description="Language of the reports: English or Chinese")
+    report_url: Annotated[str, Field(pattern="^(https?://[^/]+.*)?$")] = Field(
+        "", description="Address at which the folder of the reports is served, for links to them; empty: links to files"
+    )
 
     @field_validator("home")
     @classmethod

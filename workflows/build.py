@@ -51,7 +51,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
                 disclosure_size=settings.disclosure_size,
                 graph_users=settings.graph_users,
             ),
-            "reporting": Reporting(language=settings.report_language),
+            "reporting": Reporting(language=settings.report_language, url=settings.report_url),
             "labeller": LabellerChoice(
                 storage=storage,
                 labeller=settings.labeller,

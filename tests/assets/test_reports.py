@@ -35,7 +35,7 @@ def put(lake: Lake, day: date, **tables: list[dict[str, object]]) -> None:
             lake.publish(staged)
 
 
-def test_its_preview_is_what_it_says_first(lake: Lake) -> None:
+def made_of(lake: Lake, reporting: Reporting) -> dg.AssetMaterialization:
     description = lake.home / "source.yaml"
     description.write_text(
         "name: t\ntimezone: UTC\nevents:\n  path: none.csv\n"
@@ -47,13 +47,18 @@ def test_its_preview_is_what_it_says_first(lake: Lake) -> None:
         partition_key=DAY.isoformat(),
         resources={
             "storage": storage,
-            "reporting": Reporting(language="en"),
+            "reporting": reporting,
             "log": Log(storage=storage, description=str(description), pseudonym_key=""),
             "method": Method(first_day=BEFORE.isoformat(), half_life_days=14.0, disclosure_size=20, graph_users=100),
         },
         instance=dg.DagsterInstance.ephemeral(),
     )
     (made,) = result.asset_materializations_for_node("report")
+    return made
+
+
+def test_its_preview_is_what_it_says_first(lake: Lake) -> None:
+    made = made_of(lake, Reporting(language="en"))
     said = {}
     for key in ("preview", "to_do", "trust", "how_to_open"):
         shown = made.metadata[key]
@@ -71,6 +76,13 @@ def test_its_preview_is_what_it_says_first(lake: Lake) -> None:
     path = Path(str(made.metadata["file"].value))
     assert path == lake.home / "reports" / "2024-05-02.html"
     assert "Cooks" in path.read_text(encoding="utf-8")
+    assert made.metadata["open"].value == path.as_uri()
+
+
+def test_where_the_reports_are_served_it_links_to_them(lake: Lake) -> None:
+    made = made_of(lake, Reporting(language="en", url="https://reports.test/daily/"))
+    assert made.metadata["open"].value == "https://reports.test/daily/2024-05-02.html"
+    assert str(made.metadata["how_to_open"].value).startswith("A click on the address opens the file.")
 
 
 def test_names_from_the_log_are_text_in_the_preview() -> None:
