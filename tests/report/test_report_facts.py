@@ -180,7 +180,7 @@ def test_two_days_side_by_side(usual: Made) -> None:
     html = Reporter(usual.lake, "test", world.K).comparison(first, world.LAST)
     assert "20 May 2024 against 12 May 2024" in html
     said = re.sub("<[^>]+>", "", html)
-    assert "5 communities are real, 6 on the earlier day. 0 that are shown" in said
+    assert "Communities that are real: 5 now, 6 on the earlier day. 0 that are shown" in said
     assert "About 175 people engaged with something, 180 on the earlier day: −3% (90% interval −18% to +16%)." in said
     assert "10 suggestions now, 0 then; 0 are the same." in said
     usual.lake.refresh_views()
