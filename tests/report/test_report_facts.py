@@ -182,7 +182,7 @@ def test_two_days_side_by_side(usual: Made) -> None:
     said = re.sub("<[^>]+>", "", html)
     assert "Communities that are real: 5 now, 6 on the earlier day. 0 that are shown" in said
     assert "About 175 people engaged with something, 180 on the earlier day: −3% (90% interval −18% to +16%)." in said
-    assert "10 suggestions now, 0 then; 0 are the same." in said
+    assert "Suggestions: 10 now, 0 then, 0 of them the same." in said
     usual.lake.refresh_views()
     with duckdb.connect(str(usual.lake.home / "coterie.duckdb"), read_only=True) as views:
         moved = views.sql(
