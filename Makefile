@@ -26,6 +26,8 @@ demo: install
 dev: install
 	@$(BIN)/coterie catalog > /dev/null   # refuses a wrong setting in words before a server starts
 	@mkdir -p $(REPORTS)
+	@$(BIN)/python -c 'import socket; socket.socket().bind(("127.0.0.1", 3001))' 2> /dev/null || \
+	echo 'Port 3001 is taken, so the reports are not served: links to them in the UI will not open.'
 	@trap 'kill $$!' EXIT; trap 'exit 130' INT TERM; \
 	$(BIN)/python -m http.server 3001 --bind 127.0.0.1 --directory $(REPORTS) > /dev/null 2>&1 & \
 	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p 3000

@@ -168,7 +168,7 @@ def profiles(user_interests: pl.DataFrame, max_users: int) -> tuple[pl.Series, n
     )
     users, interests = ids_of(rows["user_id"]), ids_of(rows["interest_id"])
     if len(users) > max_users:
-        users = users.gather(np.sort(np.argsort(stable_hashes(users), kind="stable")[:max_users]))
+        users = users.gather(stable_sample(users, max_users))
     if users.is_empty():
         return users, np.empty((0, len(interests)), dtype=np.float32)
     return users, quantised(matrix(rows, "user_id", users, "interest_id", interests, "residual").toarray())
@@ -178,6 +178,11 @@ def stable_hashes(ids: pl.Series) -> npt.NDArray[np.uint64]:
     """A 64-bit hash of each id, the same in every process and version."""
     digests = b"".join(hashlib.blake2b(text.encode(), digest_size=8).digest() for text in ids)
     return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+
+
+def stable_sample(ids: pl.Series, size: int) -> npt.NDArray[np.int64]:
+    """Places of at most `size` of the ids, sorted: those of the lowest hashes, the same in every process and version."""
+    return np.sort(np.argsort(stable_hashes(ids), kind="stable")[:size])
 
 
 def quantised(dense: Array) -> npt.NDArray[np.float32]:

@@ -55,6 +55,15 @@ class Acts:
             former=sparse.csr_array(former[:, items]),
         )
 
+    def during(self, rows: np.ndarray, engaged: Matrix) -> "Acts":
+        """Some of the users, by place, and nothing of them but part of their engagements; items stay as they are."""
+        kept = sparse.csr_array(engaged[rows])
+        nothing = sparse.csr_array(kept.shape)
+        earlier = sparse.csr_array((len(rows), self.labels.shape[1]))
+        return replace(
+            self, users=self.users.gather(rows), engaged=kept, earlier=earlier, recent=nothing, former=nothing
+        )  # fmt: skip
+
 
 def acts_of(
     engagement: pl.DataFrame,

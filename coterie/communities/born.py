@@ -7,6 +7,8 @@ Two weeks know these users as the crowd, and three days are too few to look for 
 search is led by what has changed: interests that the crowd turns to far more than before, beyond what everybody else
 does. Those whose last days are about these are a group if interests foretell held-out engagements of the crowd better
 with it than without, each time with a group that was looked for without these engagements.
+
+Source: as for divided; that the search is led by what has changed is our own.
 """
 
 from dataclasses import replace
@@ -16,8 +18,8 @@ import numpy.typing as npt
 from scipy import sparse
 
 from coterie.communities.acts import Acts
-from coterie.communities.divided import ROUNDS, only, told
-from coterie.communities.mixture import FIFTHS, Groups, fit, held_out
+from coterie.communities.divided import ROUNDS, told_by_parts
+from coterie.communities.mixture import FIFTHS, Groups, fit, held_out, smoothed
 from coterie.communities.recent import origins
 from coterie.matrices import Array, Matrix, column_sums, product, row_sums
 
@@ -45,7 +47,7 @@ def newborn(acts: Acts, nowhere: npt.NDArray[np.bool_], origin: Groups, crowd: i
     """
     found = np.zeros(len(acts.users))
     pool = np.flatnonzero(nowhere & acts.not_new & (row_sums(acts.recent) > 0))
-    now = only(acts, pool, acts.recent)
+    now = acts.during(pool, acts.recent)
     posterior = _posterior(acts, pool, now, min_size)
     if (posterior >= 0.5).sum() < min_size:
         return found
@@ -57,7 +59,7 @@ def newborn(acts: Acts, nowhere: npt.NDArray[np.bool_], origin: Groups, crowd: i
         part = _posterior(acts, pool, known, min_size)
         count = float(row_sums(product(hidden, acts.labels)).sum())
         whole += count
-        foretold += count * told(hidden, known, np.column_stack([1 - part, part]))
+        foretold += count * told_by_parts(hidden, known, np.column_stack([1 - part, part]))
     if foretold > (STOOD if 0 <= came != crowd else AHEAD) * whole:
         found[pool] = np.where(posterior >= 0.5, posterior, 0.0)
     return found
@@ -85,12 +87,8 @@ def _turned_to(acts: Acts, pool: Groups, lately: Matrix) -> npt.NDArray[np.bool_
     found = acts.labels.T @ column_sums(lately)
     everybody = then + others_then + found + others_now + 0.5
     everybody /= everybody.sum()
-    own = _shares(then, everybody)
-    trend = own * _shares(others_now, everybody) / _shares(others_then, everybody)
+    own = smoothed(then, everybody, PRIOR)
+    trend = own * smoothed(others_now, everybody, PRIOR) / smoothed(others_then, everybody, PRIOR)
     # Beyond the trend and more than before: what others turn away from is not turned to by staying.
     expected = found.sum() * np.maximum(own, trend / trend.sum())
     return np.asarray((found - expected > ERRORS * np.sqrt(expected)) & (found > TIMES * expected))
-
-
-def _shares(counts: Array, everybody: Array) -> Array:
-    return np.asarray((counts + PRIOR * everybody) / (counts.sum() + PRIOR))

@@ -14,13 +14,13 @@ import numpy.typing as npt
 from scipy import sparse
 
 from coterie.communities.acts import Acts
-from coterie.communities.mixture import FIFTHS, Groups, held_out
+from coterie.communities.mixture import FIFTHS, Groups, held_out, smoothed
 from coterie.communities.recent import origins
 from coterie.matrices import column_sums, product
 
 # What sets a group apart from the middle of the others, as a share of what does the median group: the crowd is below. On
-# simulated platforms crowds were at 0.1, up to 0.3 where they held a small community; 19 of 20 communities above 0.68. A
-# community of yesterday must be lower to end by it, a group out of yesterday's crowd higher to be a community.
+# simulated platforms crowds were at 0.1, up to 0.3 where they held a small community (docs/method.md). A community of
+# yesterday must be lower to end by it, a group out of yesterday's crowd higher to be a community.
 APART, STOOD, CAME_OUT = 0.25, 0.2, 0.3
 FEWEST = 4  # groups: the middle of two others is no middle
 PRIOR = 10.0  # engagements that "as everybody" is worth in a group's shares
@@ -29,7 +29,8 @@ PRIOR = 10.0  # engagements that "as everybody" is worth in a group's shares
 def crowds(acts: Acts, groups: Groups, origin: Groups, crowd: int) -> npt.NDArray[np.bool_]:
     """Which groups are the crowd.
 
-    Engagements are counted by interest. A fifth of them in turn is foretold from the other four.
+    Engagements are counted by interest. A fifth of them in turn is foretold from the other four. The measure is our own;
+    that the median of profiles is what they have in common supposes that fewer than half want an interest for themselves.
 
     Args:
         acts: of n users.
@@ -52,7 +53,7 @@ def crowds(acts: Acts, groups: Groups, origin: Groups, crowd: int) -> npt.NDArra
         counts, told = (np.asarray(product(product(members, of), acts.labels).toarray()) for of in (learnt, hidden))
         everybody = acts.labels.T @ column_sums(learnt) + 0.5
         everybody /= everybody.sum()
-        shares = (counts + PRIOR * everybody) / (counts.sum(axis=1, keepdims=True) + PRIOR)
+        shares = smoothed(counts, everybody, PRIOR)
         middle = np.stack([np.median(np.delete(shares, g, axis=0), axis=0) for g in range(size)])
         middle /= middle.sum(axis=1, keepdims=True)
         whole += told.sum(axis=1)

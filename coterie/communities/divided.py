@@ -7,19 +7,20 @@ engagements better by parts than by the group as a whole, each time with parts t
 engagements. Items alone do not decide: which new items somebody meets depends on when they come, and that foretells
 what was held out, too. Nor does what was so before: people turn to one thing for some days, and to another then. If the
 days before came apart as clearly, parts are no news, and whether they are communities is for two weeks to say.
+
+Source: the number of components by cross-validated likelihood (Smyth 2000, Statistics and Computing 10), of interests.
 """
 
 from dataclasses import replace
 
 import numpy as np
-from scipy import sparse
 
 from coterie.communities.acts import Acts
 from coterie.communities.detect import leiden_of
 from coterie.communities.embedding import embed
-from coterie.communities.mixture import FIFTHS, Groups, fit, held_out
+from coterie.communities.mixture import FIFTHS, Groups, fit, held_out, smoothed
 from coterie.communities.starts import beside, large, ties_of
-from coterie.graphs import stable_hashes
+from coterie.graphs import stable_sample
 from coterie.matrices import Array, Matrix, product, row_sums
 
 # Bits an engagement by which knowing the part tells the interest. On simulated platforms halves of a community told 0.5
@@ -51,8 +52,8 @@ def divide_current(acts: Acts, groups: Groups, but: Groups, min_size: int) -> Gr
         return found  # nothing that could be news
     for group in np.setdiff1d(np.arange(int(groups.max(initial=-1)) + 1), but):
         members = np.flatnonzero(groups == group)
-        if _came_apart(acts, _some(acts, members), min_size):
-            parts, size = _parts(only(acts, members, acts.recent), min_size)
+        if _came_apart(acts, members[stable_sample(acts.users.gather(members), MOST)], min_size):
+            parts, size = _parts(acts.during(members, acts.recent), min_size)
             for part in np.flatnonzero(size >= min_size):
                 if part != size.argmax():
                     found[members[parts == part]] = found.max() + 1
@@ -60,28 +61,12 @@ def divide_current(acts: Acts, groups: Groups, but: Groups, min_size: int) -> Gr
 
 
 def _came_apart(acts: Acts, members: Groups, min_size: int) -> bool:
-    now, before = (only(acts, members, of) for of in (acts.recent, acts.former))
+    now, before = (acts.during(members, of) for of in (acts.recent, acts.former))
     parts, size = _parts(now, min_size)
-    if (size >= min_size).sum() < 2 or told(now.engaged, now, np.eye(len(size))[parts]) < TELLING:
+    if (size >= min_size).sum() < 2 or told_by_parts(now.engaged, now, np.eye(len(size))[parts]) < TELLING:
         return False
     gain = _gain(now, min_size)
     return gain > AHEAD and _gain(before, min_size) < gain / 2
-
-
-def _some(acts: Acts, members: Groups) -> Groups:
-    """Always the same members of a large group, sorted."""
-    order = np.argsort(stable_hashes(acts.users.gather(members)), kind="stable")
-    return np.sort(members[order[:MOST]])
-
-
-def only(acts: Acts, members: Groups, of: Matrix) -> Acts:
-    """What some users did on some days, and nothing else of them."""
-    engaged = sparse.csr_array(of[members])
-    none = sparse.csr_array(engaged.shape)
-    earlier = sparse.csr_array((len(members), acts.labels.shape[1]))
-    return replace(
-        acts, users=acts.users.gather(members), engaged=engaged, earlier=earlier, recent=none, former=none
-    )  # fmt: skip
 
 
 def _parts(acts: Acts, min_size: int) -> tuple[Groups, Groups]:
@@ -106,11 +91,11 @@ def _gain(acts: Acts, min_size: int) -> float:
         known = replace(acts, engaged=learnt)
         count = float(row_sums(product(hidden, acts.labels)).sum())
         whole += count
-        better += count * told(hidden, known, _posterior(known, min_size))
+        better += count * told_by_parts(hidden, known, _posterior(known, min_size))
     return better / whole if whole > 0 else 0.0
 
 
-def told(engaged: Matrix, learnt: Acts, posterior: Array) -> float:
+def told_by_parts(engaged: Matrix, learnt: Acts, posterior: Array) -> float:
     """Bits an engagement by which interests are told better by parts than by the whole.
 
     Args:
@@ -122,7 +107,7 @@ def told(engaged: Matrix, learnt: Acts, posterior: Array) -> float:
     everybody = by_interest.sum(axis=0) + 0.5
     everybody /= everybody.sum()
     counts = np.einsum("np,nj->pj", posterior, by_interest, optimize=False)
-    shares = (counts + PRIOR * everybody) / (counts.sum(axis=1, keepdims=True) + PRIOR)
+    shares = smoothed(counts, everybody, PRIOR)
     shares[0] = everybody
     expected = np.einsum("np,pj->nj", posterior, shares, optimize=False)
     whole = float(to_tell.sum())

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from datetime import date
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from coterie.communities.acts import Acts, places
@@ -19,7 +18,7 @@ from coterie.communities.identity import keep_ids
 from coterie.communities.mixture import Foretold, Groups, fit, foretold, spread, tempered
 from coterie.communities.recent import merge_current, swallowed
 from coterie.communities.starts import WITH_CROWD, YESTERDAY, starts
-from coterie.graphs import stable_hashes
+from coterie.graphs import stable_sample
 from coterie.matrices import Array, codes, ids_of
 from coterie.tables import MEMBERSHIPS
 
@@ -44,7 +43,8 @@ def memberships(
 
     Leiden proposes partitions (`starts`); from each the mixture is fitted and foretells engagements that were held out.
     The one that foretells most is taken, unless yesterday's communities do as well within a standard error: what
-    cannot be told apart stays as it is. Communities become one only where their members do the same by now (`recent`).
+    cannot be told apart stays as it is. What members do by now decides where communities become one (`recent`), come apart
+    (`divided`), end in the crowd (`crowd`) or come out of it (`born`; of a sample, its members first).
     The mixture judges all users, so that those who were not in the sample are judged by the same measure, and a user of
     one engagement is not forced into a group. Communities with fewer than `min_size` main members are dissolved.
 
@@ -61,7 +61,7 @@ def memberships(
         MEMBERSHIPS, one level; probabilities below 0.1 are left out, the main community has at least 0.4. And the
         candidates: start, groups, gain (bits an engagement over popularity, held out), chosen.
     """
-    seen = acts if len(acts.users) <= max_users else acts.take(_sample(acts.users, max_users))
+    seen = acts if len(acts.users) <= max_users else acts.take(stable_sample(acts.users, max_users))
     found = {
         name: (start, foretold(seen, start, min_size))
         for name, start in starts(seen, user_graph, yesterday, min_size).items()
@@ -146,10 +146,6 @@ def _of_yesterday(acts: Acts, yesterday: pl.DataFrame | None) -> tuple[Groups, i
     ids = ids_of(main["community_id"])
     origin = places(main.select("user_id", group=codes(main["community_id"], ids)), acts.users)
     return np.where((origin < 0) & acts.not_new, len(ids), origin), len(ids)
-
-
-def _sample(users: pl.Series, size: int) -> npt.NDArray[np.int64]:
-    return np.sort(np.argsort(stable_hashes(users), kind="stable")[:size])
 
 
 def _choose(told: Mapping[str, Foretold]) -> str | None:

@@ -274,6 +274,11 @@ def lift(found: Array, expected: Array, prior: Array | float, mean: Array | floa
     return np.asarray((found + prior * mean) / (expected + prior))
 
 
+def smoothed(counts: Array, everybody: Array, prior: float) -> Array:
+    """Shares of the columns in each row of counts, everybody's shares being worth `prior` engagements: none is 0."""
+    return np.asarray((counts + prior * everybody) / (counts.sum(axis=-1, keepdims=True) + prior))
+
+
 def interest_prior(by_interest: Array) -> Array:
     """(J,) what "as everybody" is worth in the lift of each interest: INTEREST_PRIOR engagements, spread as everybody's."""
     whole = float(by_interest.sum())

@@ -24,7 +24,7 @@ WITH_CROWD = "yesterday's communities and the crowd"
 def starts(acts: Acts, user_graph: pl.DataFrame, yesterday: pl.DataFrame | None, min_size: int) -> Mapping[str, Groups]:
     """Partitions to fit the mixture from, each (n,) with -1 for users in no group.
 
-    - Yesterday's main communities, newcomers placed among them.
+    - Yesterday's main communities, newcomers placed among them; and the same with those who had none as one more group.
     - Leiden on the user graph, which ties users who are alike by labels, beginning with yesterday's communities; groups
       that engage alike are merged.
     - Leiden on a graph that ties users who are alike by the items that they engaged with, whatever their labels.

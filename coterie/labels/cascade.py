@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from coterie.graphs import stable_hashes
+from coterie.graphs import stable_hashes, stable_sample
 from coterie.labels.base import LABELS, Labelled, Labeller
 from coterie.labels.certificate import Certificate, certificate
 from coterie.labels.preview import Preview
@@ -85,7 +85,7 @@ class CascadeLabeller:
         today = items.filter(drawn(items["text_hash"])).select(columns)
         both = pl.concat([today, self._past.select(columns)]).unique("text_hash", keep="first").sort("text_hash")
         # Of more than are needed those with the smallest hashes: still at random, and the same ones tomorrow.
-        return both[np.sort(np.argsort(stable_hashes(both["text_hash"]), kind="stable")[:MOST_DRAWN])]
+        return both[stable_sample(both["text_hash"], MOST_DRAWN)]
 
     def _worth(self, items: pl.DataFrame, sample: pl.DataFrame, local: Labelled) -> pl.DataFrame:
         """Texts that are not in the sample, those first where an answer is worth most."""

@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 from scipy import sparse
 
+from coterie.communities import born
 from coterie.communities.acts import Acts
 from coterie.communities.born import newborn
 
@@ -61,12 +62,12 @@ def test_it_has_enough_users_and_none_of_them_is_new_or_elsewhere() -> None:
     assert not newborn(new, NOWHERE, np.full(USERS, -1), CROWD, 20).any()
 
 
-def test_what_stood_yesterday_need_not_prove_itself_anew() -> None:
-    """Members of yesterday's community are told by less than it takes to be born."""
-    stays = np.where(TURNED, 2, ORIGIN)
-    born, stood = 0, 0
-    for seed in range(12):
-        acts = world(seed, np.arange(USERS) < 24)
-        born += bool(newborn(acts, NOWHERE, ORIGIN, CROWD, 20).any())
-        stood += bool(newborn(acts, NOWHERE, stays, CROWD, 20).any())
-    assert stood >= born
+def test_what_stood_yesterday_need_not_prove_itself_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    acts, stays = world(0, TURNED), np.where(TURNED, 2, ORIGIN)
+    assert born.STOOD < 0 < born.AHEAD
+    for ahead, stood in ((99.0, born.STOOD), (born.AHEAD, 99.0)):
+        monkeypatch.setattr(born, "AHEAD", ahead)
+        monkeypatch.setattr(born, "STOOD", stood)
+        assert newborn(acts, NOWHERE, ORIGIN, CROWD, 20).any() == (ahead < 1)
+        assert newborn(acts, NOWHERE, stays, CROWD, 20).any() == (stood < 1)
+        monkeypatch.undo()
