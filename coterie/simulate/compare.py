@@ -161,7 +161,9 @@ def lives_beside_truth(
 ) -> pl.DataFrame:
     """For each true event after the first day whether one of its kind about the same community was recorded in time.
 
-    Drifts are left out: a community that drifts stays itself, and nothing is to be recorded.
+    Drifts are left out: a community that drifts stays itself, and nothing is to be recorded. What is recorded is about the
+    true communities that it holds on the day or the day before, or held on the day before the event: members of one that
+    has died are of none by the time that this is recorded.
 
     Args:
         truth: the truth.
@@ -181,7 +183,10 @@ def lives_beside_truth(
             on = day + timedelta(days=after)
             recorded = lineage.filter(pl.col("day") == on, pl.col("event") == event)
             ids = set(recorded["community_id"]) | {c for f in recorded["from_ids"] for c in json.loads(f or "[]")}
-            known = pl.concat([matches[d] for d in (on - timedelta(days=1), on) if d in matches] or [_NO_MATCH])
+            known = pl.concat(
+                [matches[d] for d in (day - timedelta(days=1), on - timedelta(days=1), on) if d in matches]
+                or [_NO_MATCH]
+            )
             true = set(known.filter(pl.col("community_id").is_in(sorted(ids)))["true_community"])
             if found_on is None and true & about:
                 found_on = on
